@@ -1,0 +1,29 @@
+"""scRCL, built in the open: unsupervised cell-type identification by refinement contrastive learning.
+
+Each module is one idea of the method and is built by the lesson of the same name. Heavy imports wait until they are needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {"fit": "fitting", "check": "course", "hint": "course", "quiz": "course", "progress": "course"}
+_MODULES = (
+    "alignment benchmarking clustering course datasets encoders errors evaluation files fitting graphs "
+    "interpretation model plotting preprocessing recipes refinement training"
+).split()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"scrcl_edu.{name}")
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"scrcl_edu.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'scrcl_edu' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, *_WHERE])
