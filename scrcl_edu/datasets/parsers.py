@@ -1,0 +1,259 @@
+"""The general file formats of single-cell data, each read into an AnnData with cells in rows.
+
+Nothing in a file is executed: HDF5 is read through h5py, text through pandas, Matrix Market through scipy.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scrcl_edu.errors import DataError, InputFileError
+
+if TYPE_CHECKING:
+    import h5py
+    import pandas as pd
+    from anndata import AnnData
+
+_SPARSE_BELOW = 0.5  # share of non-zero values under which CSR takes less memory than a dense array
+_GENE_NAMES = r"^(?:ENS[A-Z]*G\d{6,}|(?:MT|mt)-\w+|(?:RP[LS]|Rp[ls])\d+\w*|ACTB|Actb|GAPDH|Gapdh|MALAT1|Malat1)(?:\.\d+)?$"
+
+
+def compact(matrix: Any) -> Any:
+    """Float32, as CSR when fewer than half of the values are non-zero and as a dense array otherwise."""
+    from scipy import sparse
+
+    if sparse.issparse(matrix):
+        matrix = sparse.csr_matrix(matrix, dtype=np.float32)
+        matrix.sum_duplicates()
+        return matrix if matrix.nnz < _SPARSE_BELOW * np.prod(matrix.shape, dtype=float) else matrix.toarray()
+    dense = np.asarray(matrix, dtype=np.float32)
+    return sparse.csr_matrix(dense) if np.count_nonzero(dense) < _SPARSE_BELOW * dense.size else dense
+
+
+def names(values: Iterable[Any]) -> np.ndarray:
+    """Names as text, whatever the file kept them as."""
+    return np.array([v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in np.asarray(values).ravel()], object)
+
+
+def assemble(matrix: Any, cells: Iterable[Any], genes: Iterable[Any]) -> AnnData:
+    """AnnData from a matrix (n_cells, n_genes) and the names of both sides."""
+    import anndata
+    import pandas as pd
+
+    cells, genes = pd.Index(names(cells)), pd.Index(names(genes))
+    if matrix.shape != (len(cells), len(genes)):
+        raise DataError(
+            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]} but there are {len(cells)} cell names and "
+            f"{len(genes)} gene names; the file is incomplete or belongs to other data"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # duplicate names are reported where they matter, in preprocessing
+        return anndata.AnnData(compact(matrix), obs=pd.DataFrame(index=cells), var=pd.DataFrame(index=genes))
+
+
+def numbered(prefix: str, n: int) -> list[str]:
+    """Names for cells or genes whose file has none."""
+    return [f"{prefix}{i}" for i in range(n)]
+
+
+def h5ad(path: Path) -> AnnData:
+    """An .h5ad file; when it has no `X`, its counts layer takes that place."""
+    import anndata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata = anndata.read_h5ad(path)
+    if adata.X is None:
+        if "counts" not in adata.layers:
+            raise DataError(f'{path} has no matrix X; store the counts in X or in layers["counts"]')
+        adata.X = adata.layers["counts"].copy()
+    return adata
+
+
+def tenx_h5(path: Path) -> AnnData:
+    """The .h5 of Cell Ranger: group `matrix` (version 3) or one group per genome (version 2); gene expression only."""
+    import h5py
+    from scipy import sparse
+
+    with h5py.File(path) as file:
+        if "matrix" not in file and len(file) > 1:
+            raise DataError(
+                f"{path} holds several genomes ({', '.join(file)}), only one is allowed; "
+                "read the one you need with scanpy.read_10x_h5(genome=...) and save it as .h5ad"
+            )
+        group = file["matrix"] if "matrix" in file else file[next(iter(file))]
+        n_genes, n_cells = group["shape"][:]
+        parts = (group["data"][:], group["indices"][:], group["indptr"][:])
+        matrix = sparse.csc_matrix(parts, shape=(n_genes, n_cells)).T  # (n_cells, n_genes)
+        features = group["features"] if "features" in group else group
+        symbols = features["name"] if "name" in features else features["gene_names"]
+        ids = features["id"] if "id" in features else features["genes"]
+        adata = assemble(matrix, group["barcodes"][:], symbols[:])
+        adata.var["gene_ids"] = names(ids[:])
+        kinds = names(features["feature_type"][:]) if "feature_type" in features else None
+    return _gene_expression(adata, kinds)
+
+
+def tenx_mtx(folder: Path) -> AnnData:
+    """A folder of Cell Ranger: matrix.mtx, barcodes.tsv, genes.tsv or features.tsv, each maybe gzipped."""
+    import pandas as pd
+    from scipy.io import mmread
+
+    def find(*stems: str) -> Path:
+        for stem in stems:
+            for path in (folder / stem, folder / f"{stem}.gz"):
+                if path.is_file():
+                    return path
+        there = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
+        raise InputFileError(
+            f"{folder} has no {' or '.join(stems)}[.gz] (it holds {there}); "
+            "a 10x folder has matrix.mtx, barcodes.tsv and genes.tsv or features.tsv"
+        )
+
+    mtx = find("matrix.mtx")
+    features = pd.read_csv(find("features.tsv", "genes.tsv"), sep="\t", header=None, dtype=str, na_filter=False)
+    barcodes = pd.read_csv(find("barcodes.tsv"), sep="\t", header=None, dtype=str, na_filter=False)[0]
+    matrix = mmread(mtx, spmatrix=True).T  # (n_cells, n_genes)
+    adata = assemble(matrix, barcodes, features[min(1, features.shape[1] - 1)])
+    adata.var["gene_ids"] = features[0].to_numpy()
+    return _gene_expression(adata, features[2].to_numpy() if features.shape[1] > 2 else None)
+
+
+def _gene_expression(adata: AnnData, kinds: np.ndarray | None) -> AnnData:
+    if kinds is not None:
+        keep = kinds == "Gene Expression"
+        if not keep.any():
+            raise DataError(f"no feature is of type 'Gene Expression', only {sorted(set(kinds))}; give expression data")
+        if not keep.all():
+            adata = adata[:, keep].copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata.var_names_make_unique()  # several Ensembl ids share a symbol; var["gene_ids"] tells them apart
+    return adata
+
+
+def table(path: Path, separator: str = ",", *, genes_in_rows: bool | None = None) -> AnnData:
+    """A table of numbers with names in its first row and column, maybe gzipped.
+
+    Cells are in rows unless `genes_in_rows`; None looks at which side has names that only genes have.
+    Columns that are text throughout are annotations of the cells.
+    """
+    frame = read_frame(path, separator)
+    text = [c for c in frame if frame[c].dtype == object or frame[c].dtype == bool]
+    if text and len(text) == frame.shape[1]:
+        raise InputFileError(f"{path} holds no numbers; give a table with one cell per row and one gene per column")
+    for column in text:
+        _check_annotation(path, frame[column])
+    annotations, frame = frame[text], frame.drop(columns=text)
+    if genes_in_rows is None:
+        genes_in_rows = _n_genes(frame.index) > _n_genes(frame.columns)
+        if genes_in_rows:
+            warnings.warn(f"{path.name} has genes in its rows; it was transposed", UserWarning, stacklevel=3)
+    values = frame.to_numpy(dtype=np.float32)
+    if genes_in_rows:
+        return assemble(values.T, frame.columns, frame.index)
+    adata = assemble(values, frame.index, frame.columns)
+    for column in text:
+        adata.obs[str(column)] = annotations[column].astype("category").to_numpy()
+    return adata
+
+
+def read_frame(path: Path, separator: str) -> pd.DataFrame:
+    """A text table with names in the first row and column; the corner may be missing, as R writes it."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, sep=separator, low_memory=False)
+    if isinstance(frame.index, pd.RangeIndex):
+        frame = frame.set_index(frame.columns[0])
+    if frame.empty:
+        raise InputFileError(f"{path} holds no values; give a table with one cell per row and one gene per column")
+    return frame
+
+
+def _n_genes(labels: Any) -> int:
+    import pandas as pd
+
+    return int(pd.Series(names(labels)).str.match(_GENE_NAMES).sum())
+
+
+def _check_annotation(path: Path, column: pd.Series) -> None:
+    import pandas as pd
+
+    present = column[column.notna()]
+    wrong = pd.to_numeric(present, errors="coerce").isna()
+    if wrong.any() and not wrong.all():
+        cell = present.index[wrong.to_numpy()][0]
+        raise DataError(
+            f"{path}: column {column.name!r}, row {cell!r} is {present[wrong].iloc[0]!r}, which is not a number "
+            "although others in that column are; correct it or remove the column"
+        )
+
+
+def loom(path: Path) -> AnnData:
+    """A loom file: `matrix` (genes x cells), `row_attrs` of the genes, `col_attrs` of the cells; read in blocks."""
+    import h5py
+    from scipy import sparse
+
+    with h5py.File(path) as file:
+        matrix, genes, cells = file["matrix"], file["row_attrs"], file["col_attrs"]
+        step = max(1, int(2**26 // (8 * max(1, matrix.shape[1]))))
+        blocks = [sparse.csr_matrix(matrix[i : i + step].astype(np.float32)) for i in range(0, matrix.shape[0], step)]
+        if not blocks:
+            raise DataError(f"{path} has no genes; give a file with at least one gene and one cell")
+        gene_names = _first(genes, ("Gene", "var_names", "gene_names", "Accession"), "gene", matrix.shape[0])
+        cell_names = _first(cells, ("CellID", "obs_names", "cell_names"), "cell", matrix.shape[1])
+        adata = assemble(sparse.vstack(blocks, format="csr").T, cell_names, gene_names)
+        for frame, attributes in ((adata.obs, cells), (adata.var, genes)):
+            for key, values in attributes.items():
+                if values.ndim == 1:
+                    frame[key] = column(values[:])
+    return adata
+
+
+def _first(group: h5py.Group, keys: tuple[str, ...], prefix: str, n: int) -> Iterable[Any]:
+    return next((group[k][:] for k in keys if k in group), numbered(prefix, n))
+
+
+def column(values: np.ndarray) -> np.ndarray:
+    """A column for `obs` or `var`: numbers stay, everything else becomes text."""
+    return values if np.issubdtype(values.dtype, np.number) or values.dtype == bool else names(values)
+
+
+def xy_h5(path: Path) -> AnnData:
+    """HDF5 with `X` (cells x genes) and `Y` (labels, numbers or bytes) at its root, as deep-clustering papers ship it."""
+    import h5py
+
+    with h5py.File(path) as file:
+        values = file["X"][:]
+        adata = assemble(values, numbered("cell", values.shape[0]), numbered("gene", values.shape[1]))
+        if "Y" in file:
+            labels = column(file["Y"][:].ravel())
+            if np.issubdtype(labels.dtype, np.number):
+                labels = labels.astype(int)
+            adata.obs["Y"] = names(labels)
+        if "ADT_X" in file:
+            adata.obsm["ADT"] = file["ADT_X"][:].astype(np.float32)
+    return adata
+
+
+def cell_blast_h5(path: Path) -> AnnData:
+    """The Cell BLAST layout: `exprs` (CSR parts or dense), `obs_names`, `var_names`, one dataset per column of `obs`."""
+    import h5py
+    from scipy import sparse
+
+    with h5py.File(path) as file:
+        exprs = file["exprs"]
+        if isinstance(exprs, h5py.Group):
+            parts = (exprs["data"][:], exprs["indices"][:], exprs["indptr"][:])
+            matrix = sparse.csr_matrix(parts, shape=tuple(exprs["shape"][:]))
+        else:
+            matrix = exprs[:]
+        adata = assemble(matrix, file["obs_names"][:], file["var_names"][:])
+        for key, values in file["obs"].items() if "obs" in file else ():
+            adata.obs[key] = column(values[:])
+    return adata

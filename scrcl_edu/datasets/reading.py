@@ -1,0 +1,131 @@
+"""Reading a user's own file or folder, with an error that says what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrcl_edu.datasets import parsers
+from scrcl_edu.errors import InputFileError, ScrclError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+KINDS = ".h5ad, .h5 (10x), .loom, .csv[.gz], .tsv[.gz], .txt[.gz], or a folder with matrix.mtx"
+
+_TABLES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_GZIP = b"\x1f\x8b"
+
+
+def read_input(path: str | Path, *, genes_in_rows: bool | None = None) -> AnnData:
+    """Read a count matrix from a file or a folder of one of the usual kinds.
+
+    Parameters
+    ----------
+    path
+        `.h5ad`; 10x `.h5`; a folder of 10x (matrix.mtx, barcodes.tsv, genes.tsv or features.tsv) or a `.mtx` file in
+        one; `.csv`, `.tsv`, `.txt` (tab separated), also gzipped, with names in the first row and column; `.loom`.
+    genes_in_rows
+        For text tables: True when genes are in rows, False when cells are (as scanpy expects). None looks at the names.
+
+    Returns
+    -------
+    AnnData of shape (n_cells, n_genes) with the file's values in `X`, float32, sparse when that is smaller.
+    Whether they are counts is checked in preprocessing.
+
+    Raises
+    ------
+    InputFileError
+        When the path does not exist, is of another kind, is truncated or damaged.
+    DataError
+        When the content does not make a matrix (names that do not match its shape, text among numbers).
+
+    Notes
+    -----
+    No code in a file is ever run: pickles (`.pkl`, `.pt`, `.npy` objects) are refused.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputFileError(f"{path} does not exist; check the spelling, or give a dataset's name (scrcl-edu datasets)")
+    reader = _reader(path, genes_in_rows)
+    with explaining(path):
+        adata = reader()
+    if 0 in adata.shape:
+        raise InputFileError(
+            f"{path} holds {adata.n_obs} cells and {adata.n_vars} genes; give a file with at least one of each"
+        )
+    return adata
+
+
+def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
+    if path.is_dir():
+        return lambda: parsers.tenx_mtx(path)
+    if path.stat().st_size == 0:
+        raise InputFileError(f"{path} is empty (0 bytes); copy or download it again")
+    suffixes = [s.lower() for s in path.suffixes]
+    gzipped = suffixes[-1:] == [".gz"]
+    kind = (suffixes[:-1] if gzipped else suffixes)[-1:]
+    kind = kind[0] if kind else ""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if kind == ".mtx":
+        return lambda: parsers.tenx_mtx(path.parent)
+    if kind in _TABLES:
+        if gzipped != (start[:2] == _GZIP) or start == _HDF5:
+            raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; rename or export it again")
+        return lambda: parsers.table(path, _TABLES[kind], genes_in_rows=genes_in_rows)
+    if kind not in (".h5ad", ".h5", ".hdf5", ".loom") or gzipped:
+        raise InputFileError(f"{path} is of a kind that is not read ({''.join(suffixes) or 'no suffix'}); allowed: {KINDS}")
+    if start != _HDF5:
+        raise InputFileError(
+            f"{path} is not an HDF5 file although its name ends in {kind}: it starts with {start!r}; "
+            "it may be an error page saved under that name, so download or export it again"
+        )
+    return lambda: _hdf5(path)
+
+
+def _hdf5(path: Path) -> AnnData:
+    """Recognize the layout by what the file holds: names are used for more than one."""
+    import h5py
+
+    with h5py.File(path) as file:
+        keys = set(file)
+        groups = [file[k] for k in keys if isinstance(file.get(k, getlink=False), h5py.Group)]
+        barcodes = any("barcodes" in g for g in groups)
+    if {"obs", "var"} <= keys and "exprs" not in keys:
+        return parsers.h5ad(path)
+    if {"matrix", "row_attrs", "col_attrs"} <= keys:
+        return parsers.loom(path)
+    if barcodes:
+        return parsers.tenx_h5(path)
+    if "exprs" in keys:
+        return parsers.cell_blast_h5(path)
+    if "X" in keys:
+        return parsers.xy_h5(path)
+    raise InputFileError(
+        f"{path} is HDF5 but of no layout that is read: it holds {', '.join(sorted(keys)[:6]) or 'nothing'}; "
+        f"allowed: {KINDS}"
+    )
+
+
+@contextlib.contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turn whatever a format's library raises on a damaged file into one error that names the file."""
+    try:
+        yield
+    except ScrclError:
+        raise
+    except MemoryError as error:
+        raise InputFileError(f"{path} does not fit into memory; use a machine with more, or fewer cells") from error
+    except PermissionError as error:
+        raise InputFileError(f"{path} may not be read by you; change its permissions") from error
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, IndexError, TypeError, RuntimeError, AttributeError) as error:
+        detail = str(error).strip().splitlines()
+        raise InputFileError(
+            f"{path} is truncated, damaged, or not of the kind that its name says "
+            f"({type(error).__name__}: {detail[0][:200] if detail else 'no detail'}); copy, download or export it again"
+        ) from error
