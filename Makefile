@@ -1,0 +1,78 @@
+# Two commands for everyone: `make course` runs every lesson, `make test` runs every check. Both set up what they need.
+VENV := .venv
+RUN := $(VENV)/bin/
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(if $(wildcard $(RUN)python),$(RUN)python,python3)
+endif
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+READY := $(VENV)/.ready-$(VERSION)
+# Without an NVIDIA GPU torch's CPU build saves gigabytes; where its index cannot be reached, the usual one is used.
+TORCH_FROM := $(shell nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu --retries 1)
+LESSONS := $(wildcard notebooks/*.ipynb)
+# nbval of several notebooks at once: two workers with one thread each fill two cores.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help course test lint lessons bench links lock clean python
+help:
+	@echo "make course   set up, then run every lesson (profile fast)"
+	@echo "make test     set up, then run every check"
+	@echo "make lessons  build the worked lessons and the student edition from notebooks/src"
+	@echo "make bench    measure speed and memory, write benchmarks/results"
+	@echo "make links    carry pyproject's Repository into badges, citation and notebooks"
+	@echo "make lock     choose exact versions again (requirements.lock, binder/environment.yml)"
+	@echo "make clean    remove $(VENV), caches and build outputs"
+	@echo "PYTHON=python3.12 make test   uses that Python"
+
+course: $(READY)
+	@echo "Running every lesson, profile fast."
+	@$(RUN)scrcl-edu run --profile fast
+
+test: lint
+	@echo "Running the tests and comparing the worked lessons with what they show now."
+	@$(RUN)python -m pytest -n 2 --dist loadfile tests $(LESSONS) --nbval --nbval-current-env \
+		--nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+lint: $(READY)
+	@echo "Checking style and format."
+	@$(RUN)ruff check
+	@$(RUN)ruff format --check
+
+lessons: $(READY)
+	@$(RUN)scrcl-edu build
+
+bench: $(READY)
+	@$(RUN)python -m benchmarks
+
+links: $(READY)
+	@$(RUN)python -m scrcl_edu.course.links
+
+# torch is left out with the CUDA packages that it would bring; it is installed first, from requirements-torch.txt.
+lock: $(READY)
+	@echo "Choosing exact versions for Python 3.11 to 3.13."
+	@$(RUN)pip install --quiet "uv>=0.5"
+	@$(RUN)uv pip compile --quiet --upgrade --universal --fork-strategy fewest --no-header --no-annotate \
+		--python-version 3.11 --constraint requirements-torch.txt --extra course --extra data --extra test pyproject.toml \
+		| grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+	@$(RUN)uv pip compile --quiet --no-header --no-annotate --python-version 3.12 --python-platform linux \
+		--constraint requirements.lock --constraint requirements-torch.txt --extra course pyproject.toml \
+		| $(RUN)python binder/write_environment.py
+
+clean:
+	@rm -rf $(VENV) build dist out .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './node_modules/*' -exec rm -rf {} +
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Install Python 3.11, 3.12 or 3.13, or name one: PYTHON=/path/to/python3.12 make test"; exit 1; }
+	@case "$(VERSION)" in 3.11|3.12|3.13) ;; *) echo "$(PYTHON) is Python $(VERSION); scrcl_edu needs 3.11, 3.12 or 3.13. Name one: PYTHON=python3.12 make test"; exit 1;; esac
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python$(VERSION)-venv"; exit 1; }
+
+$(READY): requirements.lock requirements-torch.txt pyproject.toml | python
+	@test -x $(RUN)python && $(RUN)python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(VERSION)")' \
+		|| { echo "Making $(VENV) with Python $(VERSION)."; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing torch into $(VENV) (some minutes the first time)."
+	@$(RUN)python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt $(TORCH_FROM)
+	@echo "Installing the exact versions of requirements.lock."
+	@$(RUN)python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(RUN)python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
