@@ -1,0 +1,287 @@
+"""Who is close to whom: cell graph, gene graph, spatial graph, and the low-pass filter. Lesson 02 builds this module.
+
+Graphs are binary CSR matrices. :class:`Graph` carries one to where tensors are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from scrcl_edu.errors import DataError, SettingsError
+
+LARGEST_EXACT_SEARCH = 50_000  # cells; above it the neighbors are found by pynndescent, approximately
+DENSE_ABOVE = 0.08  # share of non-zero entries from which a dense matrix product is the quicker one
+
+
+def cell_graph(
+    values: np.ndarray | sp.csr_matrix,
+    *,
+    n_neighbors: int = 15,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    n_components: int | None = None,
+    seed: int = 0,
+) -> sp.csr_matrix:
+    """Connect each cell to its nearest cells, in both directions.
+
+    Parameters
+    ----------
+    values
+        log-normalized values, shape (n_cells, n_genes).
+    n_neighbors
+        Neighbors of a cell *counting itself*: 15 gives 14 others.
+    metric
+        Distance between cells.
+    n_components
+        Search in this many principal components; None is the paper's rule, 50 from 10,000 cells on.
+    seed
+        Of the principal components and of the approximate search above 50,000 cells.
+
+    Returns
+    -------
+    Symmetric by union, binary, without self-loops, shape (n_cells, n_cells).
+
+    Raises
+    ------
+    SettingsError
+        When there are not more than `n_neighbors - 1` other cells, or `n_neighbors` is below 2.
+    """
+    n_cells = values.shape[0]
+    _check_neighbors(n_neighbors - 1, n_cells, "cells", given=n_neighbors)
+    if n_components is None and n_cells >= 10_000:
+        n_components = 50
+    if n_components and n_components < min(values.shape):
+        values = principal_components(values, n_components, seed=seed)
+    if n_cells > LARGEST_EXACT_SEARCH:
+        neighbors = _approximate_neighbors(values, n_neighbors, metric, seed)
+    else:
+        if metric == "cosine" and not sp.issparse(values):
+            # on the unit sphere Euclidean distance sorts as cosine distance does, and has the quick exact search
+            values, metric = _on_unit_sphere(values), "euclidean"
+        search = NearestNeighbors(n_neighbors=n_neighbors - 1, metric=metric, algorithm="brute").fit(values)
+        neighbors = search.kneighbors(return_distance=False)
+    return _union(neighbors, n_cells)
+
+
+def gene_graph(values: np.ndarray | sp.csr_matrix, *, n_neighbors: int = 5) -> sp.csr_matrix:
+    """Connect each gene to the genes whose counts over the cells are nearest.
+
+    Parameters
+    ----------
+    values
+        Counts, shape (n_cells, n_genes).
+    n_neighbors
+        Neighbors of a gene *counting itself*.
+
+    Returns
+    -------
+    Directed and binary, shape (n_genes, n_genes); entry [g, h] is the edge from g to h. Self-loops included.
+
+    Raises
+    ------
+    SettingsError
+        When there are fewer genes than `n_neighbors`.
+    """
+    n_genes = values.shape[1]
+    if not 1 <= n_neighbors <= n_genes:
+        raise SettingsError(f"n_neighbors is {n_neighbors} but there are {n_genes} genes; choose 1 to {n_genes}")
+    genes = sp.csr_matrix(values.T) if sp.issparse(values) else np.ascontiguousarray(values.T)
+    search = NearestNeighbors(n_neighbors=n_neighbors, metric="euclidean", algorithm="brute").fit(genes)
+    graph = search.kneighbors_graph(genes, mode="connectivity")
+    return sp.csr_matrix(graph, dtype=np.float32)
+
+
+def spatial_graph(coordinates: np.ndarray, *, n_neighbors: int = 15) -> sp.csr_matrix:
+    """Connect each spot to its nearest *other* spots in space, in both directions.
+
+    Parameters
+    ----------
+    coordinates
+        Positions, shape (n_cells, 2) or (n_cells, 3), any unit of length.
+    n_neighbors
+        Other spots that each spot chooses.
+
+    Returns
+    -------
+    Symmetric by union, binary, without self-loops, shape (n_cells, n_cells).
+
+    Raises
+    ------
+    DataError
+        When a coordinate is not a finite number.
+    SettingsError
+        When there are not more than `n_neighbors` spots.
+    """
+    coordinates = np.asarray(coordinates, dtype=np.float64)
+    if not np.isfinite(coordinates).all():
+        raise DataError("some coordinates are NaN or infinite; drop these spots or mend their positions")
+    _check_neighbors(n_neighbors, len(coordinates), "spots", given=n_neighbors)
+    search = NearestNeighbors(n_neighbors=n_neighbors).fit(coordinates)
+    return _union(search.kneighbors(return_distance=False), len(coordinates))
+
+
+def normalized_adjacency(graph: sp.csr_matrix) -> sp.csr_matrix:
+    """D^-1/2 (A + I) D^-1/2 of a symmetric graph without self-loops, where D counts the neighbors and the cell itself."""
+    with_self = sp.csr_matrix(graph + sp.identity(graph.shape[0], format="csr"))
+    scale = sp.diags(1 / np.sqrt(np.asarray(with_self.sum(axis=1)).ravel()))
+    return sp.csr_matrix(scale @ with_self @ scale)
+
+
+def low_pass(values: np.ndarray | sp.csr_matrix, graph: sp.csr_matrix, n_steps: int) -> np.ndarray | sp.csr_matrix:
+    """Average each cell with its neighbors, `n_steps` times: S^n X with S = D^-1/2 (A + I) D^-1/2.
+
+    Parameters
+    ----------
+    values
+        Features, shape (n_cells, n_features).
+    graph
+        Symmetric, without self-loops, shape (n_cells, n_cells).
+    n_steps
+        How often; 0 returns the values.
+
+    Returns
+    -------
+    float32, shape (n_cells, n_features); sparse as long as few entries are non-zero.
+    """
+    smoother = normalized_adjacency(graph).astype(np.float32)
+    for _ in range(n_steps):
+        values = dense_if_cheaper(smoother @ values)
+    return values.astype(np.float32)
+
+
+def dense_if_cheaper(values: np.ndarray | sp.csr_matrix) -> np.ndarray | sp.csr_matrix:
+    """The same matrix, as an array when so many entries are non-zero that sparse products are the slower ones."""
+    if sp.issparse(values) and values.nnz > DENSE_ABOVE * np.prod(values.shape, dtype=float):
+        return values.toarray()
+    return values
+
+
+def principal_components(
+    values: np.ndarray | sp.csr_matrix, n_components: int, *, seed: int = 0, scale: bool = False
+) -> np.ndarray:
+    """Coordinates of the cells on the leading principal components, shape (n_cells, n_components), float32."""
+    import scanpy as sc
+
+    n_components = min(n_components, min(values.shape) - 1)
+    if scale:
+        values = sc.pp.scale(values.toarray() if sp.issparse(values) else values, max_value=10, copy=True)
+    return sc.pp.pca(values.astype(np.float32), n_comps=n_components, random_state=seed).astype(np.float32)
+
+
+def homophily(graph: sp.csr_matrix, labels: np.ndarray) -> float:
+    """Share of the edges that join two cells of the same label; self-loops do not count."""
+    source, target = graph.nonzero()
+    labels, other = np.asarray(labels), source != target
+    return float(np.mean(labels[source[other]] == labels[target[other]]))
+
+
+class Graph:
+    """A sparse matrix that multiplies tensors, with its transpose at hand for the backward pass.
+
+    Parameters
+    ----------
+    matrix
+        Any scipy sparse matrix, shape (n_rows, n_columns).
+    dtype
+        Of the products.
+    device
+        Where the products are taken.
+    """
+
+    def __init__(
+        self, matrix: sp.spmatrix, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+    ) -> None:
+        self.matrix = sp.csr_matrix(matrix)
+        self.matrix.sort_indices()
+        self.shape = self.matrix.shape
+        self.dtype, self.device = dtype, torch.device(device)
+        self._forward = _torch_csr(self.matrix, dtype, device)
+        symmetric = self.shape[0] == self.shape[1] and (self.matrix != self.matrix.T).nnz == 0
+        self._backward = self._forward if symmetric else _torch_csr(self.matrix.T.tocsr(), dtype, device)
+        degrees = np.asarray(self.matrix.sum(axis=1)).ravel()
+        self.degrees = torch.as_tensor(degrees, dtype=dtype, device=device)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Graph:
+        """The same matrix on another device or in another precision."""
+        return Graph(self.matrix, dtype=dtype or self.dtype, device=device or self.device)
+
+    @property
+    def T(self) -> Graph:
+        """The transpose; shares the memory."""
+        other = object.__new__(Graph)
+        other.matrix, other.shape = sp.csr_matrix(self.matrix.T), self.shape[::-1]
+        other.dtype, other.device = self.dtype, self.device
+        other._forward, other._backward = self._backward, self._forward
+        other.degrees = torch.as_tensor(
+            np.asarray(other.matrix.sum(axis=1)).ravel(), dtype=self.dtype, device=self.device
+        )
+        return other
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        return _SparseProduct.apply(x, self._forward, self._backward)
+
+
+class _SparseProduct(torch.autograd.Function):
+    """A X, whose gradient in X is A^T times the gradient; the matrix itself is a constant."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+        ctx.transpose = transpose
+        return matrix @ x
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.transpose @ gradient.contiguous(), None, None
+
+
+def _torch_csr(matrix: sp.csr_matrix, dtype: torch.dtype, device: str | torch.device) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            torch.as_tensor(matrix.indptr, dtype=torch.int64),
+            torch.as_tensor(matrix.indices, dtype=torch.int64),
+            torch.as_tensor(matrix.data, dtype=dtype),
+            size=matrix.shape,
+            dtype=dtype,
+            device=device,
+            check_invariants=True,
+        )
+
+
+def _check_neighbors(n_others: int, n_points: int, what: str, *, given: int) -> None:
+    if n_others < 1:
+        raise SettingsError(f"n_neighbors is {given}; choose at least {given - n_others + 1}")
+    if n_others >= n_points:
+        raise SettingsError(
+            f"n_neighbors is {given} but there are {n_points} {what}; choose n_neighbors <= {n_points - 1 + given - n_others}"
+        )
+
+
+def _union(neighbors: np.ndarray, n_points: int) -> sp.csr_matrix:
+    rows = np.repeat(np.arange(n_points), neighbors.shape[1])
+    chosen = sp.csr_matrix((np.ones(rows.size, np.float32), (rows, neighbors.ravel())), shape=(n_points, n_points))
+    graph = chosen.maximum(chosen.T)
+    graph.sort_indices()
+    return sp.csr_matrix(graph)
+
+
+def _on_unit_sphere(values: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return values / np.where(length > 0, length, 1)
+
+
+def _approximate_neighbors(values: np.ndarray | sp.csr_matrix, n_neighbors: int, metric: str, seed: int) -> np.ndarray:
+    from pynndescent import NNDescent
+
+    index = NNDescent(values, metric=metric, n_neighbors=n_neighbors + 1, random_state=seed)
+    found = index.neighbor_graph[0]
+    others = np.empty((len(found), n_neighbors - 1), dtype=found.dtype)
+    for cell, row in enumerate(found):
+        others[cell] = row[row != cell][: n_neighbors - 1]
+    return others

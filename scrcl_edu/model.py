@@ -1,0 +1,148 @@
+"""ScRCL: encoders, refinement and losses put together. Lesson 07 trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from scrcl_edu.alignment import alignments, check_temperature
+from scrcl_edu.encoders import Dropout, GraphEncoder, MLPEncoder, gcn_operator, unit_rows
+from scrcl_edu.errors import SettingsError
+from scrcl_edu.graphs import Graph, dense_if_cheaper
+from scrcl_edu.refinement import GeneEncoder, cross_view_consistency, refine
+
+
+class Outputs(NamedTuple):
+    """What a forward pass gives: unit-row encodings, refined cells, gene programs."""
+
+    e1: Tensor  # (n_cells, n_hidden)
+    e2: Tensor
+    z1: Tensor  # (n_cells, out_dim)
+    z2: Tensor
+    programs: Tensor  # (n_genes, out_dim)
+
+
+class Losses(NamedTuple):
+    """The three parts, not weighted, and their weighted sum; scalars."""
+
+    distribution: Tensor
+    neighborhood: Tensor
+    consistency: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What stays the same in every epoch.
+
+    Parameters
+    ----------
+    view_1
+        Filtered features of view 1, shape (n_cells, n_genes): a tensor, or a Graph while they are sparse.
+    propagated
+        S X2, what the first graph convolution of view 2 multiplies with its weights.
+    cell_graph, cell_operator
+        The graph of the losses, and S = D^-1/2 (A + I) D^-1/2.
+    gene_operator
+        Of the directed gene graph.
+    """
+
+    view_1: Tensor | Graph
+    propagated: Tensor | Graph
+    cell_graph: Graph
+    cell_operator: Graph
+    gene_operator: Graph
+
+    @classmethod
+    def build(
+        cls,
+        view_1: np.ndarray | sp.csr_matrix,
+        view_2: np.ndarray | sp.csr_matrix,
+        cell_graph: sp.csr_matrix,
+        gene_graph: sp.csr_matrix,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Inputs:
+        """From filtered features (n_cells, n_genes) and binary graphs to what the model reads."""
+        cell_operator = gcn_operator(cell_graph)
+        features = (dense_if_cheaper(view_1), dense_if_cheaper(cell_operator.astype(view_2.dtype) @ view_2))
+        return cls(
+            *(
+                Graph(x, dtype=dtype, device=device)
+                if sp.issparse(x)
+                else torch.as_tensor(x, dtype=dtype, device=device)
+                for x in features
+            ),
+            *(Graph(g, dtype=dtype, device=device) for g in (cell_graph, cell_operator, gcn_operator(gene_graph))),
+        )
+
+
+class ScRCL(nn.Module):
+    """The whole method as one torch module.
+
+    Parameters
+    ----------
+    n_cells, n_genes
+        Shape of the features; the gene encoder is as wide as there are cells.
+    n_hidden
+        Width of the encodings.
+    out_dim
+        Number of gene programs, and width of one refined view.
+    dropout
+        In view 2 and before the projector, in [0, 1).
+    temperature
+        Of the softmaxes of both alignments, > 0.
+    weight_neighborhood, weight_consistency
+        lambda1 and lambda2, >= 0.
+    """
+
+    def __init__(
+        self,
+        n_cells: int,
+        n_genes: int,
+        *,
+        n_hidden: int = 1500,
+        out_dim: int,
+        dropout: float = 0.3,
+        temperature: float = 0.1,
+        weight_neighborhood: float = 100.0,
+        weight_consistency: float = 1.0,
+    ) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        if not 0 <= dropout < 1:
+            raise SettingsError(f"dropout is {dropout}; choose a share from 0 to below 1, usually 0.3")
+        if min(n_hidden, out_dim) < 1:
+            raise SettingsError(f"n_hidden is {n_hidden} and out_dim {out_dim}; both must be at least 1")
+        self.temperature = temperature
+        self.weight_neighborhood, self.weight_consistency = weight_neighborhood, weight_consistency
+        self.MLP_encoder = MLPEncoder(n_genes, n_hidden)
+        self.GNN_encoder = GraphEncoder(n_genes, n_hidden, dropout)
+        self.gene_encoder = GeneEncoder(n_cells, out_dim)
+        self.projector = nn.Linear(n_hidden, n_genes)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, inputs: Inputs) -> Outputs:
+        """One pass over all cells."""
+        encodings = [
+            self.MLP_encoder(inputs.view_1),
+            self.GNN_encoder(inputs.propagated, inputs.cell_operator),
+        ]  # 2 x (n_cells, n_hidden)
+        programs = self.gene_encoder(inputs.view_1.T, inputs.gene_operator)
+        refined = [refine(self.dropout(e), self.projector, programs) for e in encodings]
+        return Outputs(*(unit_rows(e) for e in encodings), *refined, programs)
+
+    def losses(self, outputs: Outputs, inputs: Inputs) -> Losses:
+        """The three losses of one pass and their weighted sum."""
+        distribution, neighborhood = alignments(
+            outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature
+        )
+        consistency = cross_view_consistency(outputs.z1, outputs.z2, inputs.cell_graph)
+        total = distribution + self.weight_neighborhood * neighborhood + self.weight_consistency * consistency
+        return Losses(distribution, neighborhood, consistency, total)
