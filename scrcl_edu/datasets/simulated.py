@@ -84,7 +84,7 @@ def simulate(
     imbalance
         Cells of the largest class over cells of the rarest; sizes in between fall geometrically. 1 is balanced.
     min_cells
-        No class has fewer cells, whatever `imbalance` says.
+        No class has fewer cells, whatever `imbalance` says; the largest classes give what is missing.
     related_types, relatedness
         The second of the two types is moved towards the first, on the log scale: 0 leaves them as different as any
         two types, 1 makes them identical. None for no such pair.
@@ -109,11 +109,15 @@ def simulate(
     Returns
     -------
     AnnData with float32 CSR counts in ``X``, shape (n_cells, n_genes), and the truth:
-    ``obs["label"]``, ``obs["batch"]``, ``obs["depth"]`` (expected counts before dropout); with a layout ``obs["layer"]``
-    and ``obsm["spatial"]`` (one cell per unit of area); ``var["program"]`` and ``var["marker"]`` ("none" for the rest);
-    ``varm["programs"]``, the natural log fold change of each gene by each program, (n_genes, n_programs); and
-    ``uns["simulation"]`` with the settings and ``type_programs``, the activity of each program in each type,
-    (n_types, n_programs). At low depth a cell can be empty.
+
+    - ``obs["label"]``, ``obs["batch"]``, ``obs["depth"]`` (expected counts before dropout);
+    - with a layout ``obs["layer"]`` and ``obsm["spatial"]`` (one cell per unit of area);
+    - ``var["program"]`` and ``var["marker"]``, "none" for the rest;
+    - ``varm["programs"]``, the natural log fold change of each gene by each program, (n_genes, n_programs);
+    - ``uns["simulation"]``: the settings, and ``type_programs``, the activity of each program in each type,
+      (n_types, n_programs).
+
+    At low depth a cell can be empty.
 
     Raises
     ------
@@ -130,13 +134,9 @@ def simulate(
     if n_programs is None and isinstance(n_types, numbers.Integral):
         settings["n_programs"] = n_programs = n_types + n_types // 2
     _check(settings)
-    gene_rng, cell_rng, batch_rng, count_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)
-    )
+    gene_rng, cell_rng, batch_rng, count_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
 
-    programs, marker_of, program_of = _gene_programs(
-        gene_rng, n_genes, n_types, n_programs, genes_per_program, n_markers, marker_fold, program_fold
-    )
+    programs, marker_of, program_of = _gene_programs(gene_rng, settings)
     type_programs = _program_activities(gene_rng, n_types, n_programs)
     if related_types is not None:
         first, second = related_types
@@ -148,7 +148,7 @@ def simulate(
     profiles = np.exp(profiles - profiles.max(-1, keepdims=True)).reshape(-1, n_genes)
     profiles /= profiles.sum(-1, keepdims=True)
 
-    sizes = class_sizes(n_cells, n_types, imbalance=imbalance, min_cells=min_cells)
+    sizes = _class_sizes(n_cells, n_types, imbalance, min_cells)
     labels = cell_rng.permutation(np.repeat(np.arange(n_types), sizes))
     depths = depth * np.exp(depth_spread * cell_rng.normal(size=n_cells))
     batches = batch_rng.permutation(np.arange(n_cells) % n_batches)
@@ -173,44 +173,14 @@ def simulate(
     return adata
 
 
-def class_sizes(n_cells: int, n_types: int, *, imbalance: float = 5.0, min_cells: int = 5) -> np.ndarray:
-    """Cells per type, largest first: a geometric fall from dominant to rare that sums to `n_cells` exactly.
-
-    Parameters
-    ----------
-    n_cells, n_types
-        How many cells to share out, among how many types.
-    imbalance
-        Largest class over rarest, >= 1.
-    min_cells
-        Smallest class allowed; what it adds is taken from the largest classes.
-
-    Returns
-    -------
-    Integer array, shape (n_types,), never increasing.
-
-    Raises
-    ------
-    SettingsError
-        When `n_cells` is too small for `n_types` classes of `min_cells`.
-    """
-    if n_cells < n_types * min_cells:
-        raise SettingsError(
-            f"n_cells is {n_cells} but {n_types} types of at least {min_cells} cells need {n_types * min_cells}; "
-            "raise n_cells, or lower n_types or min_cells"
-        )
+def _class_sizes(n_cells: int, n_types: int, imbalance: float, min_cells: int) -> np.ndarray:
+    """Geometric fall from the largest class to the rarest; what `min_cells` adds is taken from the largest."""
     weights = float(imbalance) ** -(np.arange(n_types) / max(n_types - 1, 1))
     sizes = np.maximum(np.floor(n_cells * weights / weights.sum()).astype(np.int64), min_cells)
     missing = n_cells - sizes.sum()
-    if missing >= 0:
-        sizes[: missing] += 1  # at most one per type was lost to rounding
-    while missing < 0:
-        largest = np.flatnonzero(sizes == sizes[0])[-1]
-        above = sizes[largest] - (sizes[largest + 1] if largest + 1 < n_types else min_cells)
-        taken = min(-missing, max(1, above))
-        sizes[largest] -= taken
-        missing += taken
-        sizes = np.sort(sizes)[::-1].copy()
+    sizes[: max(missing, 0)] += 1  # rounding lost less than one cell per type
+    for _ in range(missing, 0):
+        sizes[np.flatnonzero(sizes == sizes[0])[-1]] -= 1
     return sizes
 
 
@@ -224,6 +194,11 @@ def _check(settings: dict) -> None:
             )
             raise SettingsError(f"{name} is {value!r}; it must be {wanted}; give another {name}")
     s = settings
+    if s["n_cells"] < s["n_types"] * s["min_cells"]:
+        raise SettingsError(
+            f"n_cells is {s['n_cells']} but {s['n_types']} types of at least {s['min_cells']} cells need "
+            f"{s['n_types'] * s['min_cells']}; raise n_cells, or lower n_types or min_cells"
+        )
     if s["n_programs"] < s["n_types"]:
         raise SettingsError(
             f"n_programs is {s['n_programs']} but each of the {s['n_types']} types has a program of its own; "
@@ -232,8 +207,8 @@ def _check(settings: dict) -> None:
     needed = s["n_programs"] * s["genes_per_program"]
     if needed > s["n_genes"]:
         raise SettingsError(
-            f"n_genes is {s['n_genes']} but {s['n_programs']} programs of {s['genes_per_program']} genes need {needed}; "
-            f"raise n_genes, or choose genes_per_program <= {s['n_genes'] // s['n_programs']}"
+            f"n_genes is {s['n_genes']} but {s['n_programs']} programs of {s['genes_per_program']} genes need "
+            f"{needed}; raise n_genes, or choose genes_per_program <= {s['n_genes'] // s['n_programs']}"
         )
     if s["n_markers"] > s["genes_per_program"]:
         raise SettingsError(
@@ -258,33 +233,28 @@ def _check(settings: dict) -> None:
     if s["layout"] not in (None, "layers"):
         raise SettingsError(f"layout is {s['layout']!r}; choose 'layers', or None for cells without places")
     if s["layout"] is None and s["mixing"] > 0:
-        raise SettingsError(f"mixing is {s['mixing']} but there is no tissue to mix; add layout='layers' or set mixing=0")
+        raise SettingsError(
+            f"mixing is {s['mixing']} but there is no tissue to mix; add layout='layers' or set mixing=0"
+        )
 
 
 def _names(kind: str, n: int) -> list[str]:
     return [f"{kind}_{i}" for i in range(n)]
 
 
-def _gene_programs(
-    rng: np.random.Generator,
-    n_genes: int,
-    n_types: int,
-    n_programs: int,
-    genes_per_program: int,
-    n_markers: int,
-    marker_fold: float,
-    program_fold: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log fold changes (n_genes, n_programs); marker's type and program of each gene, n_types and n_programs for none."""
-    members = rng.permutation(n_genes)[: n_programs * genes_per_program].reshape(n_programs, genes_per_program)
+def _gene_programs(rng: np.random.Generator, settings: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log fold changes (n_genes, n_programs); of each gene the type it marks and its program, the last for none."""
+    n_genes, n_types, n_programs = settings["n_genes"], settings["n_types"], settings["n_programs"]
+    members = rng.permutation(n_genes)[: n_programs * settings["genes_per_program"]].reshape(n_programs, -1)
     programs = np.zeros((n_genes, n_programs))
     marker_of, program_of = np.full(n_genes, n_types), np.full(n_genes, n_programs)
     for program, genes in enumerate(members):
-        programs[genes, program] = math.log(program_fold)
+        programs[genes, program] = math.log(settings["program_fold"])
         program_of[genes] = program
         if program < n_types:
-            programs[genes[:n_markers], program] = math.log(marker_fold)
-            marker_of[genes[:n_markers]] = program
+            markers = genes[: settings["n_markers"]]
+            programs[markers, program] = math.log(settings["marker_fold"])
+            marker_of[markers] = program
     return programs, marker_of, program_of
 
 
