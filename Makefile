@@ -6,8 +6,11 @@ PYTHON := $(if $(wildcard $(RUN)python),$(RUN)python,python3)
 endif
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 READY := $(VENV)/.ready-$(VERSION)
-# Without an NVIDIA GPU torch's CPU build saves gigabytes; where its index cannot be reached, the usual one is used.
-TORCH_FROM := $(shell nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu --retries 1)
+# Without an NVIDIA GPU torch's CPU build saves gigabytes; what it needs is in the lock, so that only torch is looked up
+# there. Where that index cannot be reached, the usual one is used.
+TORCH_CPU := --no-deps --extra-index-url https://download.pytorch.org/whl/cpu --retries 1
+TORCH_FROM := $(shell nvidia-smi >/dev/null 2>&1 && echo --constraint requirements.lock || echo $(TORCH_CPU))
+PIP := $(RUN)python -m pip install --quiet --quiet --disable-pip-version-check
 LESSONS := $(wildcard notebooks/*.ipynb)
 # nbval of several notebooks at once: two workers with one thread each fill two cores.
 export OMP_NUM_THREADS ?= 1
@@ -47,13 +50,14 @@ links: $(READY)
 	@$(RUN)python -m scrcl_edu.course.links
 
 # torch is left out with the CUDA packages that it would bring; it is installed first, from requirements-torch.txt.
-lock: $(READY)
+lock: | python
 	@echo "Choosing exact versions for Python 3.11 to 3.13."
-	@$(RUN)pip install --quiet "uv>=0.5"
+	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) "uv>=0.5"
 	@$(RUN)uv pip compile --quiet --upgrade --universal --fork-strategy fewest --no-header --no-annotate \
 		--python-version 3.11 --constraint requirements-torch.txt --extra course --extra data --extra test pyproject.toml \
-		| grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' > requirements.lock.new
-	@mv requirements.lock.new requirements.lock
+		| grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' > $(VENV)/lock
+	@mv $(VENV)/lock requirements.lock
 	@$(RUN)uv pip compile --quiet --no-header --no-annotate --python-version 3.12 --python-platform linux \
 		--constraint requirements.lock --constraint requirements-torch.txt --extra course pyproject.toml \
 		| $(RUN)python binder/write_environment.py
@@ -71,8 +75,8 @@ $(READY): requirements.lock requirements-torch.txt pyproject.toml | python
 	@test -x $(RUN)python && $(RUN)python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(VERSION)")' \
 		|| { echo "Making $(VENV) with Python $(VERSION)."; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing torch into $(VENV) (some minutes the first time)."
-	@$(RUN)python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt $(TORCH_FROM)
+	@$(PIP) -r requirements-torch.txt $(TORCH_FROM)
 	@echo "Installing the exact versions of requirements.lock."
-	@$(RUN)python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(RUN)python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PIP) -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
