@@ -6,6 +6,7 @@ Graphs are binary CSR matrices. :class:`Graph` carries one to where tensors are.
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -204,24 +205,25 @@ class Graph:
         self._forward = _torch_csr(self.matrix, dtype, device)
         symmetric = self.shape[0] == self.shape[1] and (self.matrix != self.matrix.T).nnz == 0
         self._backward = self._forward if symmetric else _torch_csr(self.matrix.T.tocsr(), dtype, device)
-        degrees = np.asarray(self.matrix.sum(axis=1)).ravel()
-        self.degrees = torch.as_tensor(degrees, dtype=dtype, device=device)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Graph:
         """The same matrix on another device or in another precision."""
         return Graph(self.matrix, dtype=dtype or self.dtype, device=device or self.device)
 
-    @property
+    @cached_property
     def T(self) -> Graph:
-        """The transpose; shares the memory."""
+        """The transpose; shares the memory of the products."""
         other = object.__new__(Graph)
-        other.matrix, other.shape = sp.csr_matrix(self.matrix.T), self.shape[::-1]
+        other.matrix, other.shape = self.matrix.T.tocsr(), self.shape[::-1]
         other.dtype, other.device = self.dtype, self.device
         other._forward, other._backward = self._backward, self._forward
-        other.degrees = torch.as_tensor(
-            np.asarray(other.matrix.sum(axis=1)).ravel(), dtype=self.dtype, device=self.device
-        )
         return other
+
+    @cached_property
+    def degrees(self) -> Tensor:
+        """Sum of each row, shape (n_rows,): the number of neighbors in a binary graph."""
+        sums = np.asarray(self.matrix.sum(axis=1)).ravel()
+        return torch.as_tensor(sums, dtype=self.dtype, device=self.device)
 
     def __matmul__(self, x: Tensor) -> Tensor:
         return _SparseProduct.apply(x, self._forward, self._backward)

@@ -1,12 +1,17 @@
 """The numbers of the reference implementation: forward pass, losses, gradients, training, preprocessing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from anndata import AnnData
 
 from scrcl_edu.alignment import cell_alignment, global_alignment
+from scrcl_edu.graphs import cell_graph, gene_graph, low_pass
 from scrcl_edu.model import Inputs, ScRCL
+from scrcl_edu.preprocessing import encoder_features, preprocess
+from scrcl_edu.training import embed, train
 
 pytestmark = pytest.mark.shared
 
@@ -65,3 +70,47 @@ def test_every_gradient_is_the_reference_s(shared, temperature):
     model.losses(model(inputs), inputs).total.backward()
     for name, parameter in model.named_parameters():
         assert relative_error(parameter.grad, golden[f"t{temperature}.grad.{name}"]) < 1e-9, name
+
+
+def test_fifty_training_steps_are_the_reference_s(shared):
+    golden, model, inputs = problem(shared, "training_sc_celseq2.npz", torch.float64)
+    history = train(model, inputs, epochs=50, learning_rate=5e-4, weight_decay=1e-3)
+    ours = np.column_stack([history[name] for name in ("distribution", "neighborhood", "consistency", "total")])
+    np.testing.assert_allclose(ours, golden["losses"], rtol=1e-9)
+    outputs = embed(model, inputs)
+    for ours, name in zip(outputs[:4], ("emb_1", "emb_2", "z_1", "z_2"), strict=True):
+        assert relative_error(ours, golden[name]) < 1e-9
+
+
+@pytest.fixture(scope="module")
+def cells(shared):
+    counts = pd.read_csv(shared / "data/sc_mixology/sc_celseq2.count.csv.gz", index_col=0)
+    adata = AnnData(sp.csr_matrix(counts.T.to_numpy(np.float32)))
+    adata.obs_names, adata.var_names = counts.columns.astype(str), counts.index.astype(str)
+    preprocess(adata, n_top_genes=500)
+    return adata
+
+
+@pytest.mark.parametrize("steps", [(0, 0), (4, 2)])
+def test_preprocessing_and_graphs_are_the_reference_s(shared, cells, steps):
+    golden = np.load(shared / "golden" / f"preprocess_sc_celseq2_hvg500_filter{steps[0]}{steps[1]}.npz")
+    chosen = cells.var["highly_variable"].to_numpy()
+    assert set(cells.var_names[chosen]) == set(golden["hvg_names"])
+    order = cells.var_names[chosen].get_indexer(golden["hvg_names"])  # ours keeps the order of the file
+    np.testing.assert_array_equal(order, np.arange(500))
+
+    graph = cell_graph(cells.X[:, chosen])
+    assert edges(graph) == set(zip(*golden["cell_edge_index"].tolist(), strict=True))
+    counts = encoder_features(cells, "counts")
+    assert edges(gene_graph(counts)) == set(zip(*golden["gene_edge_index"].tolist(), strict=True))
+
+    for view, n_steps in (("X1", steps[0]), ("X2", steps[1])):
+        filtered = low_pass(counts, graph, n_steps)
+        np.testing.assert_allclose(np.asarray(filtered.sum(axis=1)).ravel(), golden[f"{view}_rowsum"], rtol=1e-5)
+        corner = filtered[:20, :20]
+        corner = corner.toarray() if sp.issparse(corner) else corner
+        np.testing.assert_allclose(corner, golden[f"{view}_corner"], rtol=1e-4, atol=1e-6)
+
+
+def edges(graph):
+    return set(zip(*(index.tolist() for index in graph.nonzero()), strict=True))

@@ -1,0 +1,275 @@
+"""AnnData in, AnnData out: preprocessing, graphs, training and clustering in order. The only place that knows the order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from scrcl_edu import __version__, clustering, evaluation
+from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.graphs import cell_graph, gene_graph, low_pass, spatial_graph
+from scrcl_edu.model import Inputs, Outputs, ScRCL
+from scrcl_edu.preprocessing import encoder_features, preprocess
+from scrcl_edu.recipes import Recipe, recipe as find_recipe
+from scrcl_edu.training import embed, train
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Protocol = Literal["label-free", "oracle"]
+
+
+def fit(
+    adata: AnnData,
+    *,
+    n_clusters: int | None = None,
+    recipe: str | Recipe = "robust",
+    seed: int = 0,
+    device: str = "auto",
+    already_logged: bool = False,
+    protocol: Protocol = "label-free",
+    labels: np.ndarray | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
+    key_added: str = "scrcl",
+    copy: bool = False,
+) -> AnnData:
+    """Find the cell types of a count matrix.
+
+    Parameters
+    ----------
+    adata
+        Raw counts in `layers["counts"]` or `X`; for a spatial recipe coordinates in `obsm["spatial"]`.
+    n_clusters
+        K; estimated from the cell graph when not given.
+    recipe
+        Name or :class:`~scrcl_edu.recipes.Recipe`; "robust" needs no label and no tuning.
+    seed
+        Of everything that is drawn.
+    device
+        "auto" takes CUDA, then Apple's, then the CPU.
+    already_logged
+        `X` holds log-normalized values and there are no counts.
+    protocol
+        "oracle" repeats the published protocol, which picks the epoch by `labels`; for `paper/` recipes only.
+    labels
+        True classes, shape (n_cells,); only with "oracle".
+    checkpoint, resume
+        See :func:`~scrcl_edu.training.train`.
+    on_epoch
+        Called with the epoch's number and its losses.
+    key_added
+        Name of the results.
+    copy
+        Work on a copy; otherwise `adata` itself is changed, and cells or genes without any count leave it.
+
+    Returns
+    -------
+    The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` = [z1, z2] and `_e1`, `_e2` beside it, `varm[key + "_programs"]`
+    (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]`, and `uns[key]` with settings, history, versions, seed.
+
+    Raises
+    ------
+    DataError, SettingsError, CheckpointError, TrainingError
+        Each names the value, what is allowed and the fix.
+    """
+    started = time.perf_counter()
+    settings = find_recipe(recipe)
+    _check_protocol(protocol, labels, settings)
+    adata = adata.copy() if copy else adata
+    if labels is not None:
+        labels = np.asarray(labels)[_count_of_genes(adata) > 0]
+    preprocess(
+        adata, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor, already_logged=already_logged, copy=False
+    )
+    if n_clusters is not None:
+        clustering.check_n_clusters(n_clusters, adata.n_obs)
+    place = choose_device(device)
+
+    features = encoder_features(adata, settings.features)
+    add_graphs(adata, settings, features, seed=seed)
+    estimated = n_clusters is None
+    if estimated:
+        n_clusters = clustering.estimate_n_clusters(adata.obsp["cell_graph"], seed=seed)
+    model, inputs = build(adata, settings, features, n_clusters=n_clusters, seed=seed, device=place)
+    del features
+
+    best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if protocol == "oracle" else None
+    training_started = time.perf_counter()
+    history = train(
+        model,
+        inputs,
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        on_epoch=_both(best, on_epoch),
+        checkpoint=checkpoint,
+        resume=resume,
+        identity={"settings": json.dumps(settings.as_dict()), "data": digest(adata), "seed": str(seed)},
+    )
+    seconds_training = time.perf_counter() - training_started
+    outputs = best.outputs if best and best.outputs else embed(model, inputs)
+    clusters = best.clusters if best and best.outputs else cluster(outputs, settings, n_clusters, seed=seed)
+    if settings.vote_neighbors and settings.task == "spatial":
+        clusters = clustering.majority_vote(clusters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
+    _store(adata, outputs, clusters, key_added)
+    adata.uns[key_added] = {
+        "recipe": settings.as_dict(),
+        "history": {name: np.array(values) for name, values in history.items()},
+        "n_clusters": n_clusters,
+        "n_clusters_from": "estimated from the cell graph" if estimated else "given",
+        "protocol": "oracle: this result has seen the labels" if protocol == "oracle" else "label-free",
+        "epochs": len(history["total"]),
+        "best_epoch": best.epoch if best else len(history["total"]),
+        "seed": seed,
+        "device": str(place),
+        "seconds": time.perf_counter() - started,
+        "seconds_per_epoch": seconds_training / max(len(history["total"]), 1),
+        "versions": {"scrcl_edu": __version__, "torch": torch.__version__},
+    }
+    return adata
+
+
+def add_graphs(adata: AnnData, settings: Recipe, features: np.ndarray | sp.csr_matrix, *, seed: int = 0) -> None:
+    """Put `obsp["cell_graph"]` and `varp["gene_graph"]` (empty rows for genes not used) into a preprocessed AnnData."""
+    chosen = np.flatnonzero(adata.var["highly_variable"].to_numpy())
+    if settings.task == "spatial":
+        if "spatial" not in adata.obsm:
+            raise DataError(
+                f"recipe {settings.name!r} needs coordinates in obsm['spatial'], which is missing; "
+                "add them, or use a recipe for scRNA-seq such as 'robust'"
+            )
+        graph = spatial_graph(adata.obsm["spatial"], n_neighbors=settings.n_neighbors)
+    else:
+        graph = cell_graph(
+            adata.X[:, chosen],
+            n_neighbors=settings.n_neighbors,
+            n_components=settings.graph_components,
+            seed=seed,
+        )
+    adata.obsp["cell_graph"] = graph
+    same = settings.gene_graph_features == settings.features
+    profiles = features if same else encoder_features(adata, settings.gene_graph_features)
+    small = gene_graph(profiles, n_neighbors=min(settings.n_gene_neighbors, chosen.size)).tocoo()
+    adata.varp["gene_graph"] = sp.csr_matrix(
+        (small.data, (chosen[small.row], chosen[small.col])), shape=(adata.n_vars, adata.n_vars)
+    )
+
+
+def build(
+    adata: AnnData,
+    settings: Recipe,
+    features: np.ndarray | sp.csr_matrix,
+    *,
+    n_clusters: int,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> tuple[ScRCL, Inputs]:
+    """The model with its first weights, and the filtered features and graphs that it reads."""
+    chosen = adata.var["highly_variable"].to_numpy()
+    graph, (steps_1, steps_2) = adata.obsp["cell_graph"], settings.filter_steps
+    view_2 = low_pass(features, graph, steps_2)
+    view_1 = low_pass(view_2, graph, steps_1 - steps_2) if steps_1 >= steps_2 else low_pass(features, graph, steps_1)
+    inputs = Inputs.build(view_1, view_2, graph, adata.varp["gene_graph"][chosen][:, chosen], device=device)
+    torch.manual_seed(seed)
+    model = ScRCL(
+        *view_1.shape,
+        n_hidden=settings.n_hidden,
+        out_dim=settings.out_dim or n_clusters,
+        dropout=settings.dropout,
+        temperature=settings.temperature,
+        weight_neighborhood=settings.weight_neighborhood,
+        weight_consistency=settings.weight_consistency,
+    )
+    return model.to(device), inputs
+
+
+def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 0) -> np.ndarray:
+    """Cluster what the recipe says: z = [z1, z2], e = [e1, e2], or one view's encodings."""
+    parts = {"z": ("z1", "z2"), "e": ("e1", "e2"), "e1": ("e1",), "e2": ("e2",)}[settings.embedding]
+    embedding = np.hstack([getattr(outputs, part).cpu().numpy() for part in parts])
+    if settings.clustering == "kmeans_as_published":
+        return clustering.kmeans_as_published(embedding, n_clusters, seed=seed)
+    return clustering.kmeans(embedding, n_clusters, n_starts=settings.n_starts, seed=seed)
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """The device by name; "auto" takes CUDA, then Apple's, then the CPU."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = next(name for name, there in available.items() if there)
+    kind = device.split(":")[0]
+    if kind not in available:
+        raise SettingsError(f"device is {device!r}; choose auto, cuda, mps or cpu")
+    if not available[kind]:
+        raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu")
+    return torch.device(device)
+
+
+def digest(adata: AnnData) -> str:
+    """A short fingerprint of the values that a fit reads."""
+    values = adata.X
+    parts = (values.data, values.indices, values.indptr) if sp.issparse(values) else (values,)
+    state = hashlib.blake2b(digest_size=8)
+    for part in (*parts, adata.var["highly_variable"].to_numpy()):
+        state.update(np.ascontiguousarray(part).data)
+    return state.hexdigest()
+
+
+class _Oracle:
+    """Looks at the labels after every epoch and keeps the best one, as the published protocol does."""
+
+    def __init__(
+        self, model: ScRCL, inputs: Inputs, labels: np.ndarray, n_clusters: int, settings: Recipe, seed: int
+    ) -> None:
+        self.model, self.inputs, self.labels, self.n_clusters = model, inputs, labels, n_clusters
+        self.settings, self.seed = settings, seed
+        self.score = evaluation.ari if settings.task == "spatial" else evaluation.nmi
+        self.best, self.epoch, self.outputs, self.clusters = -np.inf, 0, None, None
+
+    def __call__(self, epoch: int, _: dict[str, float]) -> None:
+        outputs = embed(self.model, self.inputs)
+        clusters = cluster(outputs, self.settings, self.n_clusters, seed=self.seed + epoch)
+        if (score := self.score(self.labels, clusters)) > self.best:
+            self.best, self.epoch, self.outputs, self.clusters = score, epoch, outputs, clusters
+
+
+def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe) -> None:
+    if protocol not in ("label-free", "oracle"):
+        raise SettingsError(f"protocol is {protocol!r}; choose 'label-free' or 'oracle'")
+    if protocol == "oracle" and not settings.name.startswith("paper/"):
+        raise SettingsError(f"the oracle protocol exists for paper/ recipes only, not for {settings.name!r}")
+    if protocol == "oracle" and labels is None:
+        raise SettingsError("the oracle protocol picks the epoch by the true labels: give labels=")
+    if protocol == "label-free" and labels is not None:
+        raise SettingsError("labels were given but protocol is 'label-free', which must not see them; leave them out")
+
+
+def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dict[str, float]], None] | None:
+    calls = [call for call in (first, second) if call is not None]
+    return (lambda epoch, losses: [call(epoch, losses) for call in calls]) if calls else None
+
+
+def _count_of_genes(adata: AnnData) -> np.ndarray:
+    return np.asarray((adata.layers.get("counts", adata.X) != 0).sum(axis=1)).ravel()
+
+
+def _store(adata: AnnData, outputs: Outputs, clusters: np.ndarray, key: str) -> None:
+    import pandas as pd
+
+    e1, e2, z1, z2, programs = (part.cpu().numpy() for part in outputs)
+    adata.obsm[f"X_{key}"] = np.hstack([z1, z2])
+    adata.obsm[f"X_{key}_e1"], adata.obsm[f"X_{key}_e2"] = e1, e2
+    of_all_genes = np.full((adata.n_vars, programs.shape[1]), np.nan, np.float32)
+    of_all_genes[adata.var["highly_variable"].to_numpy()] = programs
+    adata.varm[f"{key}_programs"] = of_all_genes
+    adata.obs[key] = pd.Categorical(clusters.astype(str), categories=[str(c) for c in np.unique(clusters)])

@@ -1,0 +1,218 @@
+"""The loop: forward pass, losses, gradient, Adam; with a history, checkpoints and a clean stop. Lesson 07 builds it.
+
+No label enters here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scrcl_edu import __version__
+from scrcl_edu.errors import CheckpointError, SettingsError, TrainingError
+from scrcl_edu.files import atomic_path
+from scrcl_edu.model import Inputs, Losses, Outputs, ScRCL
+
+History = dict[str, list[float]]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was stopped between two epochs; `epoch` were done, `checkpoint` holds them (None when none was asked for)."""
+
+    def __init__(self, epoch: int, checkpoint: Path | None) -> None:
+        super().__init__(f"stopped after epoch {epoch}")
+        self.epoch, self.checkpoint = epoch, checkpoint
+
+
+def train(
+    model: ScRCL,
+    inputs: Inputs,
+    *,
+    epochs: int,
+    learning_rate: float = 1e-4,
+    weight_decay: float = 0.1,
+    on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
+    checkpoint: str | Path | None = None,
+    identity: dict[str, str] | None = None,
+    resume: bool = False,
+) -> History:
+    """Train in place.
+
+    Parameters
+    ----------
+    model, inputs
+        On the same device.
+    epochs
+        Passes over all cells, counted from the first start also when resuming.
+    learning_rate, weight_decay
+        Of Adam; the decay is its own (L2), not AdamW's.
+    on_epoch
+        Called with the epoch's number, from 1, and its losses; what it returns is ignored.
+    checkpoint
+        File that an interruption (Ctrl-C) leaves, and from which `resume` continues.
+    identity
+        What a checkpoint must agree on to be continued, such as settings and a digest of the data.
+    resume
+        Continue from `checkpoint`. On a CPU the result is bit for bit that of an uninterrupted run.
+
+    Returns
+    -------
+    History: for each loss (`distribution`, `neighborhood`, `consistency`, `total`) its value before each step.
+
+    Raises
+    ------
+    TrainingError
+        When a loss is not finite, or the device is out of memory.
+    CheckpointError
+        When the checkpoint is damaged or belongs to something else.
+    Interrupted
+        After Ctrl-C, once the epoch is done and the checkpoint written.
+    """
+    if not learning_rate > 0:
+        raise SettingsError(f"learning_rate is {learning_rate}; choose a positive number, usually 1e-5 to 5e-3")
+    optimizer = adam(model, learning_rate=learning_rate, weight_decay=weight_decay)
+    history: History = {name: [] for name in Losses._fields}
+    if resume:
+        load_checkpoint(checkpoint, model, optimizer, history, identity or {})
+    with _interruptible() as stop:
+        for epoch in range(len(history["total"]) + 1, epochs + 1):
+            with _explained_memory(inputs):
+                losses = step(model, inputs, optimizer)
+            for name, value in losses.items():
+                history[name].append(value)
+            _check_finite(epoch, losses)
+            if on_epoch is not None:
+                on_epoch(epoch, losses)
+            if stop.is_set():
+                if checkpoint is not None:
+                    save_checkpoint(checkpoint, model, optimizer, history, identity or {})
+                raise Interrupted(epoch, Path(checkpoint) if checkpoint is not None else None)
+    return history
+
+
+def adam(model: ScRCL, *, learning_rate: float, weight_decay: float) -> torch.optim.Adam:
+    """The optimizer of the paper, in torch's fused form."""
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+
+
+def step(model: ScRCL, inputs: Inputs, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """One training step; returns the losses before it."""
+    model.train()
+    optimizer.zero_grad()
+    losses = model.losses(model(inputs), inputs)
+    losses.total.backward()
+    optimizer.step()
+    values = torch.stack(losses).tolist()  # one transfer from the device for all four
+    return dict(zip(Losses._fields, values, strict=True))
+
+
+@torch.inference_mode()
+def embed(model: ScRCL, inputs: Inputs) -> Outputs:
+    """Encodings, refined cells and programs in evaluation mode, without gradients."""
+    model.eval()
+    return model(inputs)
+
+
+def save_checkpoint(
+    path: str | Path, model: ScRCL, optimizer: torch.optim.Optimizer, history: History, identity: dict[str, str]
+) -> None:
+    """Write all that training needs to go on; a file of that name is replaced only when the new one is complete."""
+    state = {
+        "version": __version__,
+        "identity": json.dumps(identity, sort_keys=True),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": history,
+        "random_state": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["random_state_cuda"] = torch.cuda.get_rng_state()
+    with atomic_path(path, overwrite=True) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(
+    path: str | Path | None,
+    model: ScRCL,
+    optimizer: torch.optim.Optimizer,
+    history: History,
+    identity: dict[str, str],
+) -> None:
+    """Put a checkpoint's state into `model`, `optimizer`, `history` and torch's random generator.
+
+    Raises
+    ------
+    CheckpointError
+        When it is missing, damaged, or from another version, other data or other settings.
+    """
+    if path is None or not Path(path).exists():
+        raise CheckpointError(f"there is no checkpoint {path} to resume from; start again without --resume")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        version, theirs = state["version"], json.loads(state["identity"])
+    except Exception as error:  # whatever a damaged archive makes torch raise
+        raise CheckpointError(f"{path} is damaged or not a checkpoint; delete it and start without --resume") from error
+    if version != __version__:
+        raise CheckpointError(f"{path} is from scrcl_edu {version}, this is {__version__}; start without --resume")
+    for what in sorted(theirs.keys() | identity.keys()):
+        if theirs.get(what) != identity.get(what):
+            raise CheckpointError(
+                f"{path} was made with other {what} ({theirs.get(what)} instead of {identity.get(what)}); "
+                f"use the same {what}, or start without --resume"
+            )
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random_state"])
+        if "random_state_cuda" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random_state_cuda"])
+        history.update({name: list(values) for name, values in state["history"].items()})
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged; delete it and start without --resume") from error
+
+
+def _check_finite(epoch: int, losses: dict[str, float]) -> None:
+    for name, value in losses.items():
+        if value != value or abs(value) == float("inf"):
+            raise TrainingError(
+                f"the {name} loss is {value} in epoch {epoch}; choose a smaller learning rate or a higher temperature"
+            )
+
+
+@contextlib.contextmanager
+def _explained_memory(inputs: Inputs) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        n_cells, n_genes = inputs.view_1.shape
+        raise TrainingError(
+            f"the device is out of memory with {n_cells} cells x {n_genes} genes; "
+            "lower n_hidden, then n_top_genes, or use --device cpu"
+        ) from error
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a flag that is read between epochs; the second one interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask_to_stop(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
