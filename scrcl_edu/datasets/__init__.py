@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from scrcl_edu.datasets.loading import get, load
 from scrcl_edu.datasets.reading import read_input
-from scrcl_edu.datasets.registry import Card, card, cards, names
+from scrcl_edu.datasets.registry import Card, card, cards, markdown_table, names
+from scrcl_edu.datasets.released import released, released_embeddings
 
-__all__ = ["Card", "card", "cards", "get", "load", "names", "read_input", "simulate"]
+if TYPE_CHECKING:
+    from scrcl_edu.datasets.simulated import simulate
+
+__all__ = [
+    "Card",
+    "card",
+    "cards",
+    "get",
+    "load",
+    "markdown_table",
+    "names",
+    "read_input",
+    "released",
+    "released_embeddings",
+    "simulate",
+]
 
 
-def __getattr__(name: str):
-    if name == "simulate":
+def __getattr__(name: str) -> Any:
+    if name == "simulate":  # its module imports pandas and anndata
         from scrcl_edu.datasets.simulated import simulate
 
         return simulate
