@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -117,13 +118,13 @@ def findings(*, network: bool = False) -> list[Finding]:
     """
     found = [
         _python(),
-        _packages("Packages", packages(), needed=True),
-        _packages("Course tools", packages("course"), needed=True, extra="course"),
-        _packages("Readers for R and loom files", packages("data"), needed=False, extra="data"),
-        _device(),
-        _memory(),
+        _packages("Packages", packages()),
+        _packages("Course tools", packages("course"), extra="course"),
+        _packages("Readers for R and loom files", packages("data"), extra="data", needed=False),
+        _if_it_can_be_told("Torch", _device),
+        _if_it_can_be_told("Memory", _memory),
         Finding("Cores", True, f"{n_cores()}"),
-        _disk(),
+        _if_it_can_be_told("Data", _disk),
     ]
     return [*found, _network()] if network else found
 
@@ -236,6 +237,13 @@ def _pip(wrong: list[Package]) -> str:
     )
 
 
+def _if_it_can_be_told(topic: str, find: Callable[[], Finding]) -> Finding:
+    try:
+        return find()
+    except ImportError as error:
+        return Finding(topic, False, f"cannot be told: {error}", "Mend the packages first")
+
+
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     well = (3, 11) <= sys.version_info[:2] <= (3, 13)
@@ -243,7 +251,7 @@ def _python() -> Finding:
     return Finding("Python", well, f"{version} (3.11 to 3.13 are supported)", mend)
 
 
-def _packages(topic: str, found: list[Package], *, needed: bool, extra: str = "") -> Finding:
+def _packages(topic: str, found: list[Package], *, extra: str = "", needed: bool = True) -> Finding:
     wrong = [package for package in found if not package.fits]
     if not wrong:
         return Finding(topic, True, f"all {len(found)} are here, in versions that fit")
@@ -257,8 +265,6 @@ def _packages(topic: str, found: list[Package], *, needed: bool, extra: str = ""
 
 
 def _device() -> Finding:
-    if _version("torch") is None:
-        return Finding("Torch", False, "is missing", 'pip install "torch>=2.4"')
     name = device_name()
     mend = ""
     if name == "CPU" and shutil.which("nvidia-smi"):
