@@ -1,0 +1,175 @@
+"""Compare what a learner's function gave with what was expected, and say the difference in words."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+TOLERANCE = 1e-6
+
+
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def kind(value: Any) -> str:
+    """Name the kind of a value, as a learner would."""
+    if value is None:
+        return "None"
+    if _is_tensor(value):
+        return "a torch tensor"
+    if sp.issparse(value):
+        return "a sparse matrix"
+    if isinstance(value, bool | int | float | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return "a number"
+    if isinstance(value, np.ndarray):
+        return "a NumPy array"
+    names = {dict: "a dictionary", list: "a list", tuple: "a tuple", str: "a string"}
+    return names.get(type(value), f"an object of type {type(value).__name__}")
+
+
+def numbers(value: Any) -> np.ndarray:
+    """Give tensors, sparse matrices, arrays and numbers as one dense array."""
+    if _is_tensor(value):
+        value = value.detach()
+        return (
+            (value.to_dense() if value.is_sparse or value.layout != value.new_empty(0).layout else value).cpu().numpy()
+        )
+    return value.toarray() if sp.issparse(value) else np.asarray(value)
+
+
+def _category(value: Any) -> str:
+    dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+    name = str(dtype).removeprefix("torch.")
+    if _is_tensor(value):
+        return name
+    if name == "bool":
+        return "true/false values"
+    return "whole numbers" if name.startswith(("int", "uint")) else "floating-point numbers"
+
+
+def _shape(value: Any) -> str:
+    return " x ".join(map(str, value.shape)) if value.shape else "one value"
+
+
+def difference(got: Any, expected: Any, *, where: str = "") -> str | None:
+    """Say how `got` differs from `expected`, or give None when they agree.
+
+    Parameters
+    ----------
+    got, expected
+        Numbers, arrays, tensors, sparse matrices, strings, or lists, tuples and dictionaries of them.
+    where
+        What is compared, for the text: empty for the result itself.
+
+    Returns
+    -------
+    One sentence, or None. Numbers agree within 1e-6, relative to the largest expected one.
+    """
+    name = where or "the result"
+    if isinstance(expected, dict) and isinstance(got, dict):
+        if set(got) != set(expected):
+            return f"{name} has the keys {sorted(map(str, got))} and should have {sorted(map(str, expected))}."
+        parts = [difference(got[key], expected[key], where=f"the entry {key!r}") for key in expected]
+        return next((part for part in parts if part), None)
+    if isinstance(expected, list | tuple) and isinstance(got, list | tuple):
+        if len(got) != len(expected):
+            return f"{name} has {len(got)} parts and should have {len(expected)}."
+        parts = [difference(a, b, where=f"part {i + 1}") for i, (a, b) in enumerate(zip(got, expected, strict=True))]
+        return next((part for part in parts if part), None)
+    if kind(got) != kind(expected):
+        return f"{name} is {kind(got)} and should be {kind(expected)}.{_advice(got, expected)}"
+    if kind(expected).startswith(("a string", "an object", "None")):
+        return None if type(got) is type(expected) and got == expected else f"{name} is {got!r}."
+    return _array_difference(got, expected, name)
+
+
+def _advice(got: Any, expected: Any) -> str:
+    if _is_tensor(expected) and not _is_tensor(got):
+        return " Stay with torch functions from beginning to end: the gradient stops where a tensor is left."
+    if _is_tensor(got) and kind(expected) == "a number":
+        return " Use .item() to get the number out of a tensor; it also lets go of the gradient's history."
+    if kind(expected) == "a sparse matrix":
+        return " A dense matrix of cells by cells does not fit in memory for many cells."
+    return ""
+
+
+def _array_difference(got: Any, expected: Any, name: str) -> str | None:
+    if _is_tensor(expected) and got.device != expected.device:
+        return f"{name} is on the device {got.device} and should be on {expected.device}, where the input is."
+    if hasattr(expected, "shape") and tuple(np.shape(got)) != tuple(expected.shape):
+        turned = " It is the transpose of what was expected." if _transposed(got, expected) else ""
+        return f"{name} has shape {_shape(got)} and should have {_shape(expected)}.{turned}"
+    if _category(got) != _category(expected) and kind(expected) != "a number":
+        return f"{name} holds {_category(got)} and should hold {_category(expected)}."
+    a, b = np.asarray(numbers(got)), np.asarray(numbers(expected))
+    if a.dtype.kind in "OUS" or b.dtype.kind in "OUS":
+        return None if np.array_equal(a, b) else f"{name} holds other values than expected."
+    a, b = a.astype(float), b.astype(float)
+    finite = np.isfinite(b)
+    if not np.isfinite(a[finite]).all():
+        return f"{name} holds infinite values or NaN where finite ones were expected."
+    scale = np.abs(b[finite]).max(initial=0.0)
+    if np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * max(scale, 1e-300), equal_nan=True):
+        return None
+    return f"{name} has other values{_pattern(a, b)}."
+
+
+def _transposed(got: Any, expected: Any) -> bool:
+    a, b = numbers(got), numbers(expected)
+    return a.ndim == 2 and a.T.shape == b.shape and np.allclose(a.T, b, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def _pattern(a: np.ndarray, b: np.ndarray) -> str:
+    close = {"rtol": 1e-5, "atol": 1e-8}
+    if a.ndim == 2 and a.shape[0] == a.shape[1]:
+        if np.allclose(a.T, b, **close):
+            return ": it is the transpose of what was expected"
+        off = ~np.eye(len(a), dtype=bool)
+        if np.allclose(a[off], b[off], **close):
+            return ": only the diagonal is wrong"
+    big = np.abs(b) > 1e-12
+    if a.size and big.any():
+        ratio = np.median(a[big] / b[big])
+        if abs(ratio) > 1e-9 and np.allclose(a, ratio * b, **close):
+            return (
+                ": its sign is flipped" if np.isclose(ratio, -1) else f": all are {ratio:.4g} times the expected ones"
+            )
+    if a.size > 1 and np.allclose(np.sort(a, axis=None), np.sort(b, axis=None), **close):
+        return ": they are the expected ones in another order"
+    wrong = ~np.isclose(a, b, **close)
+    if a.ndim == 0 or wrong.all():
+        return ""
+    place = ", ".join(map(str, np.argwhere(wrong)[0]))
+    return f" at {wrong.sum()} of {wrong.size} places, first at [{place}]"
+
+
+def describe(value: Any, *, brief: bool = False) -> str:
+    """Write a value in a few short lines; `brief` leaves the numbers of anything but the smallest away."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {describe(item, brief=brief)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(describe(item, brief=brief) for item in value) + ")"
+    what = kind(value)
+    if what in ("None", "a string"):
+        return repr(value)
+    if what == "a number":
+        return (
+            f"{np.asarray(value).item():.4g}" if np.asarray(value).dtype.kind == "f" else str(np.asarray(value).item())
+        )
+    if what.startswith("an object") and hasattr(value, "shape"):
+        return f"{type(value).__name__} {_shape(value)}"
+    if what.startswith("an object"):
+        return type(value).__name__
+    head = f"{what.removeprefix('a ')} {_shape(value)}"
+    array = numbers(value)
+    if brief or array.size > 64:
+        return head
+    if array.dtype.kind == "f":
+        array = np.round(array, 3) + 0.0
+    body = np.array2string(array, precision=3, suppress_small=True, max_line_width=76)
+    return f"{head}: {body}" if array.ndim < 2 else f"{head}\n{body}"
