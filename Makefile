@@ -6,10 +6,9 @@ PYTHON := $(if $(wildcard $(RUN)python),$(RUN)python,python3)
 endif
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 READY := $(VENV)/.ready-$(VERSION)
-# Without an NVIDIA GPU torch's CPU build saves gigabytes; what it needs is in the lock, so that only torch is looked up
-# there. Where that index cannot be reached, the usual one is used.
-TORCH_CPU := --no-deps --extra-index-url https://download.pytorch.org/whl/cpu --retries 1
-TORCH_FROM := $(shell nvidia-smi >/dev/null 2>&1 && echo --constraint requirements.lock || echo $(TORCH_CPU))
+# Without an NVIDIA GPU torch's CPU build saves gigabytes; where its index cannot be reached, the usual one is used.
+TORCH_CPU := --extra-index-url https://download.pytorch.org/whl/cpu --retries 1
+TORCH_FROM := --constraint requirements.lock $(shell nvidia-smi >/dev/null 2>&1 || echo $(TORCH_CPU))
 PIP := $(RUN)python -m pip install --quiet --quiet --disable-pip-version-check
 LESSONS := $(wildcard notebooks/*.ipynb)
 # nbval of several notebooks at once: two workers with one thread each fill two cores.
