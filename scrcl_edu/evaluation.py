@@ -28,7 +28,15 @@ def scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     EvaluationError
         When the lengths differ, a label is missing, or there is only one class.
     """
-    labels, clusters = _check(labels, clusters)
+    import pandas as pd
+
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    if missing := int(pd.isna(labels).sum()):
+        raise EvaluationError(f"{missing} of {len(labels)} labels are missing; drop these cells or complete the labels")
+    if (n_classes := len(np.unique(labels))) < 2:
+        raise EvaluationError(f"the labels have {n_classes} class; scores need at least 2")
+    if len(labels) != len(clusters):
+        raise EvaluationError(f"{len(labels)} labels but {len(clusters)} clusters; give one of each per cell")
     return {
         "accuracy": accuracy(labels, clusters),
         "nmi": nmi(labels, clusters),
@@ -73,16 +81,3 @@ def macro_f1(labels: np.ndarray, clusters: np.ndarray) -> float:
     matching = {cluster: number[name] for cluster, name in match_clusters(labels, clusters).items()}
     predicted = np.array([matching.get(cluster, -1) for cluster in np.asarray(clusters)])
     return float(f1_score(truth, predicted, labels=np.arange(len(classes)), average="macro", zero_division=0))
-
-
-def _check(labels: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    import pandas as pd
-
-    labels, clusters = np.asarray(labels), np.asarray(clusters)
-    if len(labels) != len(clusters):
-        raise EvaluationError(f"{len(labels)} labels but {len(clusters)} clusters; give one of each per cell")
-    if missing := int(pd.isna(labels).sum()):
-        raise EvaluationError(f"{missing} of {len(labels)} labels are missing; drop these cells or complete the labels")
-    if (n_classes := len(np.unique(labels))) < 2:
-        raise EvaluationError(f"the labels have {n_classes} class; scores need at least 2")
-    return labels, clusters

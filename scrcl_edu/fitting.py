@@ -134,7 +134,7 @@ def fit(
         "device": str(place),
         "seconds": time.perf_counter() - started,
         "seconds_per_epoch": seconds_training / max(len(history["total"]), 1),
-        "versions": {"scrcl_edu": __version__, "torch": torch.__version__},
+        "versions": {"scrcl_edu": __version__, "torch": str(torch.__version__)},
     }
     return adata
 

@@ -1,0 +1,295 @@
+"""`scrcl-edu`: fit one's own data, run and build the lessons, list datasets, ask the doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrcl_edu import __version__
+from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+SIGINT_EXIT = 130
+JSON_OPTION = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+
+
+class _Commands(click.Group):
+    """Shows our errors as one line, without a traceback; everything else is a bug and shows where."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ScrclError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Learn, run and use scRCL, a deep clustering method for cells."""
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the result (.h5ad).")
+@click.option("--n-clusters", type=int, help="Number of cell types; estimated when left out.")
+@click.option("--recipe", "recipe_name", default="robust", show_default=True, help="robust, or paper/DATASET.")
+@click.option("--n-top-genes", type=int, help="Highly variable genes  [default: the recipe's]")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--epochs", type=int, help="Passes over all cells  [default: the recipe's]")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
+@click.option("--labels", help="Column of true labels; read only after the fit, to score it.")
+@click.option("--protocol", type=click.Choice(["label-free", "oracle"]), default="label-free", show_default=True)
+@click.option("--spatial", is_flag=True, help="Cells are spots with coordinates in obsm['spatial'].")
+@click.option("--already-logged", is_flag=True, help="The values are log-normalized and used as they are.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint that Ctrl-C left beside OUT.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--quiet", is_flag=True, help="No progress bar, no notes.")
+@JSON_OPTION
+def fit(
+    source: str,
+    out: Path | None,
+    n_clusters: int | None,
+    recipe_name: str,
+    n_top_genes: int | None,
+    seed: int,
+    epochs: int | None,
+    device: str,
+    labels: str | None,
+    protocol: str,
+    spatial: bool,
+    already_logged: bool,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    json_file: Path | None,
+) -> None:
+    """Find the cell types in INPUT: a dataset's name, or a file or folder of counts.
+
+    Understood are .h5ad, 10x .h5, a 10x .mtx folder, .csv and .tsv (also .gz), and .loom.
+    """
+    from scrcl_edu.files import check_output
+
+    for path in (out, json_file):
+        if path is not None:
+            check_output(path, overwrite=overwrite)
+    if resume and out is None:
+        raise SettingsError("--resume needs --out: the checkpoint lies beside that file")
+    checkpoint = out.with_name(f"{out.name}.checkpoint") if out else None
+
+    from scrcl_edu.recipes import recipe
+
+    if spatial and recipe_name == "robust":
+        recipe_name = "robust/spatial"
+    settings = recipe(recipe_name)
+    changed = {"n_top_genes": n_top_genes, "epochs": epochs}
+    settings = settings.with_(**{name: value for name, value in changed.items() if value is not None})
+    if spatial and settings.task != "spatial":
+        raise SettingsError(f"--spatial does not go with recipe {settings.name!r}; leave one of them out")
+
+    adata = _read(source)
+    if labels is not None and labels not in adata.obs:
+        there = ", ".join(adata.obs.columns) or "none"
+        raise DataError(f"there is no column {labels!r} in obs; the columns are: {there}")
+
+    from scrcl_edu.fitting import fit as fit_adata
+    from scrcl_edu.training import Interrupted
+
+    progress = _Progress(settings.epochs, quiet=quiet)
+    try:
+        with progress:
+            adata = fit_adata(
+                adata,
+                n_clusters=n_clusters,
+                recipe=settings,
+                seed=seed,
+                device=device,
+                already_logged=already_logged,
+                protocol=protocol,
+                labels=adata.obs[labels] if protocol == "oracle" and labels else None,
+                checkpoint=checkpoint,
+                resume=resume,
+                on_epoch=progress.update,
+            )
+    except Interrupted as stop:
+        click.echo(f"Stopped after epoch {stop.epoch} of {settings.epochs}; nothing else was written.", err=True)
+        if stop.checkpoint:
+            click.echo(f"{stop.checkpoint} holds the state: the same command with --resume goes on.", err=True)
+        sys.exit(SIGINT_EXIT)
+
+    if out is not None:
+        _write_h5ad(adata, out, overwrite=overwrite)
+        checkpoint.unlink(missing_ok=True)
+    result = _result(adata, source)
+    if labels is not None:  # read only now, when the clusters are final and written
+        from scrcl_edu.evaluation import scores
+
+        result |= scores(adata.obs[labels], adata.obs["scrcl"])
+    if not quiet:
+        _report(adata, result)
+    _write_json(result, json_file, overwrite=overwrite)
+
+
+@main.command()
+@click.option("--profile", type=click.Choice(["fast", "full"]), default="fast", show_default=True)
+@click.option("--only", help="Lessons by number, such as 03,05.")
+@JSON_OPTION
+def run(profile: str, only: str | None, json_file: Path | None) -> None:
+    """Run the lessons from top to bottom, one after the other."""
+    from scrcl_edu.course.lessons import run_lessons
+
+    results = run_lessons(only=_numbers(only), profile=profile)
+    _write_json({"lessons": [result.as_dict() for result in results]}, json_file, overwrite=True)
+    sys.exit(any(not result.passed for result in results))
+
+
+@main.command()
+@click.option("--only", help="Lessons by number, such as 03,05.")
+@click.option("--check", is_flag=True, help="Only say whether the lessons are fresh; write nothing.")
+def build(only: str | None, check: bool) -> None:
+    """Make the worked lessons and the student edition from notebooks/src."""
+    from scrcl_edu.course.build import build_lessons
+
+    stale = build_lessons(only=_numbers(only), check=check)
+    for name in stale:
+        click.echo(f"{name} is not what its source gives; run scrcl-edu build", err=True)
+    sys.exit(bool(check and stale))
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def datasets(context: click.Context) -> None:
+    """List the datasets, or get one."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_datasets)
+
+
+@datasets.command("list")
+def list_datasets() -> None:
+    """A table of all datasets."""
+    from scrcl_edu import datasets as registry
+
+    click.echo(registry.markdown_table())
+
+
+@datasets.command("get")
+@click.argument("name")
+def get_dataset(name: str) -> None:
+    """Download NAME if it is not there yet, check it, and print its card."""
+    from scrcl_edu import datasets as registry
+
+    paths = registry.get(name)
+    click.echo(registry.card(name))
+    for path in paths:
+        click.echo(path)
+
+
+@main.command()
+@click.option("--network", is_flag=True, help="Also try to reach the network.")
+def doctor(network: bool) -> None:
+    """Say what this machine is, and what is missing for the course."""
+    from scrcl_edu.course.platform import doctor as examine
+
+    click.echo(examine(network=network))
+
+
+def _read(source: str) -> AnnData:
+    from scrcl_edu import datasets as registry
+
+    if Path(source).exists():
+        return registry.read_input(source)
+    if source in registry.names():
+        return registry.load(source)
+    raise InputFileError(
+        f"{source} is neither a file or folder nor a dataset's name; check the path, or see `scrcl-edu datasets`"
+    )
+
+
+def _result(adata: AnnData, source: str) -> dict[str, Any]:
+    facts = adata.uns["scrcl"]
+    names = (
+        "n_clusters",
+        "n_clusters_from",
+        "epochs",
+        "best_epoch",
+        "seconds",
+        "seconds_per_epoch",
+        "device",
+        "protocol",
+    )
+    result = {"input": source, "recipe": facts["recipe"]["name"], "seed": facts["seed"]}
+    result |= {"n_cells": adata.n_obs, "n_genes": adata.n_vars} | {name: facts[name] for name in (*names, "versions")}
+    return result | {"peak_rss_mb": round(_peak_memory_mb()), "notes": adata.uns["preprocessing"]["notes"]}
+
+
+def _report(adata: AnnData, result: dict[str, Any]) -> None:
+    for note in result["notes"]:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{adata.n_obs} cells in {adata.obs['scrcl'].nunique()} clusters (K {result['n_clusters_from']}), "
+        f"{result['epochs']} epochs in {result['seconds']:.0f} s on {result['device']}, {result['protocol']}"
+    )
+    click.echo("cells per cluster: " + ", ".join(str(n) for n in adata.obs["scrcl"].value_counts()))
+    if "accuracy" in result:
+        click.echo("  ".join(f"{name} {result[name]:.3f}" for name in ("accuracy", "nmi", "ari", "macro_f1")))
+
+
+def _write_h5ad(adata: AnnData, out: Path, *, overwrite: bool) -> None:
+    from scrcl_edu.files import atomic_path
+
+    with atomic_path(out, overwrite=overwrite) as temporary:
+        adata.write_h5ad(temporary)
+
+
+def _write_json(result: dict[str, Any], path: Path | None, *, overwrite: bool) -> None:
+    from scrcl_edu.files import atomic_path
+
+    if path is not None:
+        with atomic_path(path, overwrite=overwrite) as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _numbers(only: str | None) -> list[str] | None:
+    return [number.strip() for number in only.split(",") if number.strip()] if only else None
+
+
+def _peak_memory_mb() -> float:
+    import psutil
+
+    used = psutil.Process().memory_info()
+    if hasattr(used, "peak_wset"):  # Windows
+        return used.peak_wset / 2**20
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+class _Progress:
+    """A bar with the losses and the time left; on a terminal only, and never with --quiet."""
+
+    def __init__(self, epochs: int, *, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=epochs, unit="epoch", disable=True if quiet else None, file=sys.stderr)
+        self.shown = 0.0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def update(self, epoch: int, losses: dict[str, float]) -> None:
+        """Show an epoch's losses, ten times a second at most."""
+        self.bar.update(epoch - self.bar.n)
+        if time.monotonic() - self.shown > 0.1:
+            self.bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items()}, refresh=False)
+            self.shown = time.monotonic()
