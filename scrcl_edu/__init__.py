@@ -1,6 +1,6 @@
 """scRCL, built in the open: unsupervised cell-type identification by refinement contrastive learning.
 
-Each module is one idea of the method and is built by the lesson of the same name. Heavy imports wait until they are needed.
+Each module is one idea of the method, built by the lesson of that name. Heavy imports wait until they are needed.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def distribution_alignment(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) 
 
     Notes
     -----
-    The softmax over all entries is a softmax over cells times one within each cell, so that its divergence follows from
-    the chain rule: KL(p1 || p2) = KL(w1 || w2) + sum_i w1_i KL(q1_i || q2_i). Paper: distribution contrastive alignment.
+    The softmax over all entries is one over cells times one within each cell, so that its divergence follows from the
+    chain rule: KL(p1 || p2) = KL(w1 || w2) + sum_i w1_i KL(q1_i || q2_i). Paper: distribution contrastive alignment.
     """
     return global_alignment(e1, e2, temperature=temperature) + cell_alignment(e1, e2, temperature=temperature)
 

@@ -46,7 +46,9 @@ def kmeans(embedding: np.ndarray, n_clusters: int, *, n_starts: int = 20, seed: 
         return model.fit_predict(_directions(embedding)).astype(int)
 
 
-def kmeans_as_published(embedding: np.ndarray, n_clusters: int, *, seed: int = 0, n_iterations: int = 100) -> np.ndarray:
+def kmeans_as_published(
+    embedding: np.ndarray, n_clusters: int, *, seed: int = 0, n_iterations: int = 100
+) -> np.ndarray:
     """k-means with cosine distance as the reference runs it: one start, the best of 20 random draws of cells.
 
     Parameters

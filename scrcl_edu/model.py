@@ -140,9 +140,7 @@ class ScRCL(nn.Module):
 
     def losses(self, outputs: Outputs, inputs: Inputs) -> Losses:
         """The three losses of one pass and their weighted sum."""
-        distribution, neighborhood = alignments(
-            outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature
-        )
+        distribution, neighborhood = alignments(outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature)
         consistency = cross_view_consistency(outputs.z1, outputs.z2, inputs.cell_graph)
         total = distribution + self.weight_neighborhood * neighborhood + self.weight_consistency * consistency
         return Losses(distribution, neighborhood, consistency, total)
