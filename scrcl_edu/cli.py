@@ -214,18 +214,8 @@ def _read(source: str) -> AnnData:
 
 def _result(adata: AnnData, source: str) -> dict[str, Any]:
     facts = adata.uns["scrcl"]
-    names = (
-        "n_clusters",
-        "n_clusters_from",
-        "epochs",
-        "best_epoch",
-        "seconds",
-        "seconds_per_epoch",
-        "device",
-        "protocol",
-    )
-    result = {"input": source, "recipe": facts["recipe"]["name"], "seed": facts["seed"]}
-    result |= {"n_cells": adata.n_obs, "n_genes": adata.n_vars} | {name: facts[name] for name in (*names, "versions")}
+    result = {"input": source, "recipe": facts["recipe"]["name"], "n_cells": adata.n_obs, "n_genes": adata.n_vars}
+    result |= {name: value for name, value in facts.items() if name not in ("recipe", "history")}
     return result | {"peak_rss_mb": round(_peak_memory_mb()), "notes": adata.uns["preprocessing"]["notes"]}
 
 

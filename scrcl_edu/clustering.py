@@ -64,8 +64,8 @@ def kmeans_as_published(
 
     Returns
     -------
-    Cluster of each cell, int, shape (n_cells,). A cluster that runs empty stays empty; the reference would overwrite the
-    clusters of the first cells instead.
+    Cluster of each cell, int, shape (n_cells,). A cluster that runs empty stays empty; the reference would overwrite
+    the clusters of the first cells instead.
     """
     check_n_clusters(n_clusters, len(embedding))
     _check_finite(embedding)
@@ -116,7 +116,7 @@ def leiden(graph: sp.csr_matrix, *, resolution: float = 1.0, seed: int = 0) -> n
 
 
 def majority_vote(clusters: np.ndarray, coordinates: np.ndarray, *, n_neighbors: int = 50) -> np.ndarray:
-    """Give each spot the cluster that most of its nearest *other* spots have; of ties, the one met first going outwards.
+    """Give each spot the cluster that most of its nearest *other* spots have; of ties, the first met going outwards.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""AnnData in, AnnData out: preprocessing, graphs, training and clustering in order. The only place that knows the order."""
+"""AnnData in, AnnData out: preprocessing, graphs, training, clustering. The only place that knows their order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.graphs import cell_graph, gene_graph, low_pass, spatial_graph
 from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.preprocessing import encoder_features, preprocess
-from scrcl_edu.recipes import Recipe, recipe as find_recipe
+from scrcl_edu.recipes import Recipe
+from scrcl_edu.recipes import recipe as find_recipe
 from scrcl_edu.training import embed, train
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def fit(
 
     Returns
     -------
-    The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` = [z1, z2] and `_e1`, `_e2` beside it, `varm[key + "_programs"]`
-    (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]`, and `uns[key]` with settings, history, versions, seed.
+    The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` = [z1, z2] and `_e1`, `_e2` beside it,
+    `varm[key + "_programs"]` (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]`, and `uns[key]` with
+    settings, history, versions and seed.
 
     Raises
     ------

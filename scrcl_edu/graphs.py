@@ -128,7 +128,7 @@ def spatial_graph(coordinates: np.ndarray, *, n_neighbors: int = 15) -> sp.csr_m
 
 
 def normalized_adjacency(graph: sp.csr_matrix) -> sp.csr_matrix:
-    """D^-1/2 (A + I) D^-1/2 of a symmetric graph without self-loops, where D counts the neighbors and the cell itself."""
+    """D^-1/2 (A + I) D^-1/2 of a symmetric graph without self-loops; D counts the neighbors and the cell itself."""
     with_self = sp.csr_matrix(graph + sp.identity(graph.shape[0], format="csr"))
     scale = sp.diags(1 / np.sqrt(np.asarray(with_self.sum(axis=1)).ravel()))
     return sp.csr_matrix(scale @ with_self @ scale)
@@ -260,9 +260,8 @@ def _check_neighbors(n_others: int, n_points: int, what: str, *, given: int) -> 
     if n_others < 1:
         raise SettingsError(f"n_neighbors is {given}; choose at least {given - n_others + 1}")
     if n_others >= n_points:
-        raise SettingsError(
-            f"n_neighbors is {given} but there are {n_points} {what}; choose n_neighbors <= {n_points - 1 + given - n_others}"
-        )
+        most = n_points - 1 + given - n_others
+        raise SettingsError(f"n_neighbors is {given} but there are {n_points} {what}; choose n_neighbors <= {most}")
 
 
 def _union(neighbors: np.ndarray, n_points: int) -> sp.csr_matrix:

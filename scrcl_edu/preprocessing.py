@@ -158,7 +158,7 @@ def encoder_features(adata: AnnData, kind: Features = "counts") -> Matrix:
         After :func:`preprocess`.
     kind
         "counts" as the reference; "log" the log-normalized values; "scaled" those with mean 0 and variance 1 per gene,
-        clipped at 10; "scaled_uncentered" divided by their deviation only, clipped at 10 (the reference's spatial sets).
+        clipped at 10; "scaled_uncentered" divided by their deviation only, clipped at 10 (as the reference's spatial).
 
     Returns
     -------
@@ -196,7 +196,8 @@ def _checked_values(values: Matrix, shape: tuple[int, int], *, already_logged: b
     for wrong, word in ((np.isnan(data), "NaN"), (np.isinf(data), "infinite"), (data < 0, "negative")):
         if wrong.any():
             raise DataError(
-                f"{int(wrong.sum())} values are {word}; counts are 0 or more. Give the raw counts in X or layers['counts']"
+                f"{int(wrong.sum())} values are {word}; counts are 0 or more. "
+                "Give the raw counts in X or layers['counts']"
             )
     if not already_logged and data.size and data.max() < LARGEST_LOG_VALUE and _share_of_fractions(values):
         raise DataError(

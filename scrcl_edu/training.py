@@ -24,7 +24,7 @@ History = dict[str, list[float]]
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was stopped between two epochs; `epoch` were done, `checkpoint` holds them (None when none was asked for)."""
+    """Training was stopped between two epochs: `epoch` were done, `checkpoint` holds them (None if not asked for)."""
 
     def __init__(self, epoch: int, checkpoint: Path | None) -> None:
         super().__init__(f"stopped after epoch {epoch}")
