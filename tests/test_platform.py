@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import socket
 import subprocess
 import sys
 import types
@@ -54,6 +55,17 @@ def commands(monkeypatch):
 
 def finding(topic: str) -> platform.Finding:
     return next(found for found in platform.findings() if found.topic == topic)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "example.org", "2001:db8::1"])
+def test_no_test_reaches_another_machine(host):
+    with pytest.raises(OSError, match=f"a test tried to reach {host}; tests may only open connections to localhost"):
+        socket.create_connection((host, 80), timeout=1)
+
+
+def test_a_test_reaches_its_own_server():
+    with socket.create_server(("localhost", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=1).close()
 
 
 # doctor
