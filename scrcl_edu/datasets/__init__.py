@@ -1,4 +1,4 @@
-"""Datasets by name, and a user's own files, as AnnData that keeps the data contract; no lesson of its own, all use it."""
+"""Datasets by name, and a user's own files, as AnnData that keeps the data contract; every lesson uses it."""
 
 from __future__ import annotations
 

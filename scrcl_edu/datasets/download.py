@@ -159,6 +159,8 @@ def _try(url: str, target: Path, file: File, progress: bool) -> str | None:
         try:
             _download(url, part, checked=bool(expected), progress=progress)
         except requests.RequestException as error:
+            if part.is_file() and not part.stat().st_size:
+                part.unlink()
             return _reason(error)
         if not expected or matches(part, expected):
             os.replace(part, target)
@@ -169,6 +171,7 @@ def _try(url: str, target: Path, file: File, progress: bool) -> str | None:
             return None
         wrong = _difference(part, expected)
         part.unlink()
+        part.with_name(f"{part.name}.version").unlink(missing_ok=True)
         if not resumed:  # a resumed file may have been put together from two versions: once more from the start
             return wrong
     return wrong
@@ -202,12 +205,16 @@ def _stream(url: str, part: Path, start: int, *, checked: bool, progress: bool) 
     headers = {"Accept-Encoding": "identity"}  # else servers pack text once more, and checksums and ranges are off
     if start and (version or checked):
         headers |= {"Range": f"bytes={start}-"} | ({"If-Range": version} if version else {})
-    with part.open("ab") as stream, tqdm(desc=part.name.split(".")[1], unit="B", unit_scale=True, disable=not progress) as bar:
+    bar = tqdm(desc=part.name.split(".")[1], total=1, unit="B", unit_scale=True, disable=not progress)
+    with part.open("ab") as stream, bar:
 
         def on_answer(response: requests.Response, **_: object) -> None:
-            if response.status_code == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            continues = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+            if response.status_code == 206 and not continues:
                 raise requests.RequestException("the server sent another part of the file than was asked for")
-            if response.status_code == 200:
+            if (
+                response.status_code == 200 and start
+            ):  # everything comes again: the server cannot resume, or has new content
                 stream.truncate(0)
             if response.status_code in (200, 206):
                 tag = response.headers.get("ETag", "")
@@ -257,6 +264,5 @@ def _writing(target: Path) -> Iterator[None]:
                 "or set SCRCL_EDU_DATA to a folder on another disk"
             ) from error
         raise OutputError(
-            f"{target.parent} cannot be written ({error.strerror or error}); "
-            "set SCRCL_EDU_DATA to a folder of yours"
+            f"{target.parent} cannot be written ({error.strerror or error}); set SCRCL_EDU_DATA to a folder of yours"
         ) from error

@@ -31,7 +31,7 @@ def counts_from_log(log_values: csr_matrix) -> csr_matrix:
     Raises
     ------
     DataError
-        When a cell has no value, or the values are further than 0.2 from whole numbers (the cell holds no single count).
+        When a cell has no value, or a value is further than 0.2 from a whole number (its cell has no single count).
     """
     from scipy import sparse
 

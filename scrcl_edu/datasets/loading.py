@@ -124,8 +124,9 @@ def _check_promises(adata: AnnData, card: registry.Card) -> None:
     sizes = np.sort(adata.obs["label"].value_counts().to_numpy())[::-1]
     found = {"cells": adata.n_obs, "genes": adata.n_vars, "classes": len(sizes)}
     differs = [f"{found[k]} {k} instead of {v}" for k in found if (v := getattr(card, k)) not in (None, found[k])]
-    if card.class_sizes and sorted(card.class_sizes.values(), reverse=True) != sizes.tolist():
-        differs.append(f"classes of {sizes.tolist()} cells instead of {sorted(card.class_sizes.values(), reverse=True)}")
+    promised = sorted(card.class_sizes.values(), reverse=True)
+    if promised and promised != sizes.tolist():
+        differs.append(f"classes of {sizes.tolist()} cells instead of {promised}")
     if card.task == "spatial" and "spatial" not in adata.obsm:
         differs.append("no coordinates")
     if not differs:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _SPARSE_BELOW = 0.5  # share of non-zero values under which CSR takes less memory than a dense array
-_GENE_NAMES = r"^(?:ENS[A-Z]*G\d{6,}|(?:MT|mt)-\w+|(?:RP[LS]|Rp[ls])\d+\w*|ACTB|Actb|GAPDH|Gapdh|MALAT1|Malat1)(?:\.\d+)?$"
+_GENE_NAMES = r"^(?:ENS[A-Z]*G\d{6,}|(?:MT|mt)-\w+|(?:RP[LS]|Rp[ls])\d+\w*|ACTB|Actb|GAPDH|Gapdh)(?:\.\d+)?$"
 
 
 def compact(matrix: Any) -> Any:
@@ -225,7 +225,7 @@ def column(values: np.ndarray) -> np.ndarray:
 
 
 def xy_h5(path: Path) -> AnnData:
-    """HDF5 with `X` (cells x genes) and `Y` (labels, numbers or bytes) at its root, as deep-clustering papers ship it."""
+    """HDF5 with `X` (cells x genes) and `Y` (labels: numbers or bytes) at its root, as many papers ship it."""
     import h5py
 
     with h5py.File(path) as file:
@@ -242,7 +242,7 @@ def xy_h5(path: Path) -> AnnData:
 
 
 def cell_blast_h5(path: Path) -> AnnData:
-    """The Cell BLAST layout: `exprs` (CSR parts or dense), `obs_names`, `var_names`, one dataset per column of `obs`."""
+    """The Cell BLAST layout: `exprs` (CSR parts or dense), `obs_names`, `var_names`, a dataset per column of `obs`."""
     import h5py
     from scipy import sparse
 

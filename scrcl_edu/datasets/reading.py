@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import struct
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 KINDS = ".h5ad, .h5 (10x), .loom, .csv[.gz], .tsv[.gz], .txt[.gz], or a folder with matrix.mtx"
 
+_DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, struct.error)
+_DAMAGE += (ValueError, LookupError, TypeError, AttributeError)  # what parsers stumble over in half a file
 _TABLES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
@@ -50,7 +55,7 @@ def read_input(path: str | Path, *, genes_in_rows: bool | None = None) -> AnnDat
     """
     path = Path(path)
     if not path.exists():
-        raise InputFileError(f"{path} does not exist; check the spelling, or give a dataset's name (scrcl-edu datasets)")
+        raise InputFileError(f"{path} does not exist; check the spelling or give a dataset's name (scrcl-edu datasets)")
     reader = _reader(path, genes_in_rows)
     with explaining(path):
         adata = reader()
@@ -76,10 +81,11 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
         return lambda: parsers.tenx_mtx(path.parent)
     if kind in _TABLES:
         if gzipped != (start[:2] == _GZIP) or start == _HDF5:
-            raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; rename or export it again")
+            raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; export it again")
         return lambda: parsers.table(path, _TABLES[kind], genes_in_rows=genes_in_rows)
     if kind not in (".h5ad", ".h5", ".hdf5", ".loom") or gzipped:
-        raise InputFileError(f"{path} is of a kind that is not read ({''.join(suffixes) or 'no suffix'}); allowed: {KINDS}")
+        named = "".join(suffixes) or "no suffix"
+        raise InputFileError(f"{path} is of a kind that is not read ({named}); allowed: {KINDS}")
     if start != _HDF5:
         raise InputFileError(
             f"{path} is not an HDF5 file although its name ends in {kind}: it starts with {start!r}; "
@@ -113,7 +119,7 @@ def _hdf5(path: Path) -> AnnData:
 
 
 @contextlib.contextmanager
-def explaining(path: Path) -> Iterator[None]:
+def explaining(path: Path | str) -> Iterator[None]:
     """Turn whatever a format's library raises on a damaged file into one error that names the file."""
     try:
         yield
@@ -123,7 +129,7 @@ def explaining(path: Path) -> Iterator[None]:
         raise InputFileError(f"{path} does not fit into memory; use a machine with more, or fewer cells") from error
     except PermissionError as error:
         raise InputFileError(f"{path} may not be read by you; change its permissions") from error
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, IndexError, TypeError, RuntimeError, AttributeError) as error:
+    except _DAMAGE as error:
         detail = str(error).strip().splitlines()
         raise InputFileError(
             f"{path} is truncated, damaged, or not of the kind that its name says "

@@ -75,7 +75,7 @@ class Card:
     released: tuple[File, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """The card as text and numbers that .h5ad can hold, as it is kept in ``uns["dataset"]``; unknowns are left out."""
+        """The card as text and numbers that .h5ad can hold, for ``uns["dataset"]``; what is unknown is left out."""
         skipped = ("sources", "released", "class_names")
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in skipped}
         facts["aliases"] = list(self.aliases)

@@ -9,6 +9,7 @@ import contextlib
 import io
 import re
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -38,7 +39,7 @@ def cell_blast(data: Path, order: Path | None = None) -> AnnData:
 
 
 def tabula_muris_facs(archive: Path, order: Path, *annotations: Path, tissue: str) -> AnnData:
-    """`FACS/<tissue>-counts.csv` (genes x cells) of the FACS archive, with labels; spike-ins and unlabelled cells dropped."""
+    """`FACS/<tissue>-counts.csv` (genes x cells) of the FACS archive, without spike-ins and unlabelled cells."""
     with _zip(archive) as files:
         name = next((n for n in files if n.endswith(f"/{tissue}-counts.csv")), None)
         if name is None:
@@ -95,7 +96,13 @@ def _ordered(adata: AnnData, order: Path | None) -> AnnData:
     ranks = {name: rank for rank, name in enumerate(order.read_text(encoding="utf-8").replace('"', "").split())}
     missing = [name for name in adata.obs_names if name not in ranks]
     if missing:
-        raise DataError(f"{len(missing)} cells, such as {missing[0]!r}, are not in {order.name}; the files do not match")
+        warnings.warn(
+            f"{len(missing)} cells, such as {missing[0]!r}, are not in {order.name}: the cells stay in the order of "
+            "their file, which need not be that of the released predictions",
+            UserWarning,
+            stacklevel=4,
+        )
+        return adata
     return adata[np.argsort([ranks[name] for name in adata.obs_names], kind="stable")].copy()
 
 
@@ -160,12 +167,18 @@ def starmap_rdata(path: Path, *, slice: str | None = None) -> AnnData:
     for name, counts in lists["starmap_cnts"].items():
         info = lists["starmap_info"][name]
         label = match.group() if (match := re.search(r"BZ\d+", name)) else name
-        genes = counts.coords[counts.dims[0]].values if hasattr(counts, "coords") else parsers.numbered("gene", len(counts))
-        adata = parsers.assemble(np.asarray(counts).T, [f"{label}_{i}" for i in info.index], genes)
+        adata = parsers.assemble(np.asarray(counts).T, [f"{label}_{i}" for i in info.index], _row_names(counts))
         adata.obsm["spatial"] = info[["x", "y"]].to_numpy(float)
         adata.obs = adata.obs.assign(slice=label, domain=_whole(info["z"]), cell_type=info["c"].astype(str).to_numpy())
         slices.append(adata)
     return _slice(anndata.concat(slices, merge="same"), slice)
+
+
+def _row_names(matrix: Any) -> Any:
+    """Names that R gave to the rows, if any: a matrix with names arrives as an xarray, a data frame as one of pandas."""
+    if hasattr(matrix, "coords"):
+        return matrix.coords[matrix.dims[0]].values
+    return matrix.index if isinstance(matrix, pd.DataFrame) else parsers.numbered("gene", len(matrix))
 
 
 def starmap_h5ad(path: Path, *, slice: str | None = None) -> AnnData:
@@ -215,7 +228,7 @@ def visium(counts: Path, spatial: Path, metadata: Path, *, label: str) -> AnnDat
 
 
 def _placed(adata: AnnData, positions: pd.DataFrame) -> AnnData:
-    """Coordinates (x to the right, y downwards, pixels of the full image) from barcode, in_tissue, row, column, y, x."""
+    """Coordinates (x to the right, y downwards, in pixels) from a table of barcode, in_tissue, row, column, y, x."""
     positions = positions.set_index(positions.columns[0]).reindex(adata.obs_names)
     if positions.isna().to_numpy().any():
         spot = positions.index[positions.isna().any(axis=1)][0]
@@ -234,7 +247,7 @@ def mosta(path: Path) -> AnnData:
 
 
 def labelled(adata: AnnData, labels: Any) -> AnnData:
-    """The cells that have a label."""
+    """The cells that have a label, as a new AnnData when some have none."""
     values = pd.Series(np.asarray(labels, dtype=object))
     keep = (values.notna() & (values.astype(str).str.strip() != "")).to_numpy()
     return adata if keep.all() else adata[keep].copy()
