@@ -202,7 +202,8 @@ def _stream(url: str, part: Path, start: int, *, checked: bool, progress: bool) 
 
     version_file = part.with_name(f"{part.name}.version")
     version = version_file.read_text() if version_file.is_file() else ""
-    headers = {"Accept-Encoding": "identity"}  # else servers pack text once more, and checksums and ranges are off
+    # "identity": else servers pack text once more, and checksums and ranges are off; some refuse requests' own name
+    headers = {"Accept-Encoding": "identity", "User-Agent": "scrcl_edu"}
     if start and (version or checked):
         headers |= {"Range": f"bytes={start}-"} | ({"If-Range": version} if version else {})
     bar = tqdm(desc=part.name.split(".")[1], total=1, unit="B", unit_scale=True, disable=not progress)

@@ -42,6 +42,8 @@ def load(name: str, *, cache: str | Path | None = None, progress: bool = True) -
         When no source could be reached; the message says how to put the files there by hand.
     InputFileError
         When a file is damaged and no other source is known.
+    OutputError
+        When the cache folder cannot be written or the disk is full.
     """
     card = registry.card(name)
     failures: list[ScrclError] = []

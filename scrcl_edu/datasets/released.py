@@ -24,7 +24,7 @@ def released(name: str, *, cache: str | Path | None = None, progress: bool = Tru
     Returns
     -------
     Integer clusters of shape (n_cells,) by seed (5, 15, 25, 35, 45); the spatial sets have one run, under key 0.
-    The cells are in the order that the card's `row_order` describes.
+    The cells are in the order that the card's `row_order` describes, which says whether :func:`load` gives the same.
 
     Raises
     ------

@@ -175,7 +175,7 @@ def starmap_rdata(path: Path, *, slice: str | None = None) -> AnnData:
 
 
 def _row_names(matrix: Any) -> Any:
-    """Names that R gave to the rows, if any: a matrix with names arrives as an xarray, a data frame as one of pandas."""
+    """Names that R gave to the rows, if any: a matrix with names arrives as xarray, a data frame as pandas."""
     if hasattr(matrix, "coords"):
         return matrix.coords[matrix.dims[0]].values
     return matrix.index if isinstance(matrix, pd.DataFrame) else parsers.numbered("gene", len(matrix))
