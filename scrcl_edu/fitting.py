@@ -20,7 +20,7 @@ from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.preprocessing import encoder_features, preprocess
 from scrcl_edu.recipes import Recipe
 from scrcl_edu.recipes import recipe as find_recipe
-from scrcl_edu.training import embed, train
+from scrcl_edu.training import embed, explained_memory, train
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,7 +65,7 @@ def fit(
     labels
         True classes, shape (n_cells,); only with "oracle".
     checkpoint, resume
-        See :func:`~scrcl_edu.training.train`.
+        See :func:`~scrcl_edu.training.train`; not for "oracle", whose best epoch so far is in no checkpoint.
     on_epoch
         Called with the epoch's number and its losses.
     key_added
@@ -86,7 +86,9 @@ def fit(
     """
     started = time.perf_counter()
     settings = find_recipe(recipe)
-    _check_protocol(protocol, labels, settings)
+    _check_protocol(protocol, labels, settings, adata.n_obs, resume=resume)
+    _check_seed(seed)
+    place = choose_device(device)
     adata = adata.copy() if copy else adata
     if labels is not None:
         labels = np.asarray(labels)[_count_of_genes(adata) > 0]
@@ -95,14 +97,17 @@ def fit(
     )
     if n_clusters is not None:
         clustering.check_n_clusters(n_clusters, adata.n_obs)
-    place = choose_device(device)
 
     features = encoder_features(adata, settings.features)
     add_graphs(adata, settings, features, seed=seed)
     estimated = n_clusters is None
     if estimated:
         n_clusters = clustering.estimate_n_clusters(adata.obsp["cell_graph"], seed=seed)
-    model, inputs = build(adata, settings, features, n_clusters=n_clusters, seed=seed, device=place)
+    identity = {name: json.dumps(value) for name, value in settings.as_dict().items()}
+    identity |= {"n_clusters": str(n_clusters), "seed": str(seed)}
+    identity["data"] = digest(features, adata.obsp["cell_graph"], adata.varp["gene_graph"])
+    with explained_memory(*features.shape):
+        model, inputs = build(adata, settings, features, n_clusters=n_clusters, seed=seed, device=place)
     del features
 
     best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if protocol == "oracle" else None
@@ -114,12 +119,13 @@ def fit(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         on_epoch=_both(best, on_epoch),
-        checkpoint=checkpoint,
+        checkpoint=None if best else checkpoint,
         resume=resume,
-        identity={"settings": json.dumps(settings.as_dict()), "data": digest(adata), "seed": str(seed)},
+        identity=identity,
     )
     seconds_training = time.perf_counter() - training_started
-    outputs = best.outputs if best and best.outputs else embed(model, inputs)
+    with explained_memory(*inputs.view_1.shape):
+        outputs = best.outputs if best and best.outputs else embed(model, inputs)
     clusters = best.clusters if best and best.outputs else cluster(outputs, settings, n_clusters, seed=seed)
     if settings.vote_neighbors and settings.task == "spatial":
         clusters = clustering.majority_vote(clusters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
@@ -144,6 +150,12 @@ def fit(
 def add_graphs(adata: AnnData, settings: Recipe, features: np.ndarray | sp.csr_matrix, *, seed: int = 0) -> None:
     """Put `obsp["cell_graph"]` and `varp["gene_graph"]` (empty rows for genes not used) into a preprocessed AnnData."""
     chosen = np.flatnonzero(adata.var["highly_variable"].to_numpy())
+    fewest = settings.n_neighbors + (settings.task == "spatial")
+    if adata.n_obs < fewest:
+        raise SettingsError(
+            f"recipe {settings.name!r} needs at least {fewest} cells for its {settings.n_neighbors} neighbors, "
+            f"but there are {adata.n_obs}; bring more cells, or lower n_neighbors (Recipe.with_)"
+        )
     if settings.task == "spatial":
         if "spatial" not in adata.obsm:
             raise DataError(
@@ -214,16 +226,18 @@ def choose_device(device: str = "auto") -> torch.device:
         raise SettingsError(f"device is {device!r}; choose auto, cuda, mps or cpu")
     if not available[kind]:
         raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu")
-    return torch.device(device)
+    try:
+        return torch.empty(0, device=device).device
+    except RuntimeError as error:  # such as cuda:7 where there is one
+        raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu") from error
 
 
-def digest(adata: AnnData) -> str:
-    """A short fingerprint of the values that a fit reads."""
-    values = adata.X
-    parts = (values.data, values.indices, values.indptr) if sp.issparse(values) else (values,)
+def digest(*matrices: np.ndarray | sp.csr_matrix) -> str:
+    """A short fingerprint of what training reads."""
     state = hashlib.blake2b(digest_size=8)
-    for part in (*parts, adata.var["highly_variable"].to_numpy()):
-        state.update(np.ascontiguousarray(part).data)
+    for values in matrices:
+        for part in (values.data, values.indices, values.indptr) if sp.issparse(values) else (values,):
+            state.update(np.ascontiguousarray(part).data)
     return state.hexdigest()
 
 
@@ -245,7 +259,7 @@ class _Oracle:
             self.best, self.epoch, self.outputs, self.clusters = score, epoch, outputs, clusters
 
 
-def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe) -> None:
+def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe, n_cells: int, *, resume: bool) -> None:
     if protocol not in ("label-free", "oracle"):
         raise SettingsError(f"protocol is {protocol!r}; choose 'label-free' or 'oracle'")
     if protocol == "oracle" and not settings.name.startswith("paper/"):
@@ -254,6 +268,17 @@ def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe) 
         raise SettingsError("the oracle protocol picks the epoch by the true labels: give labels=")
     if protocol == "label-free" and labels is not None:
         raise SettingsError("labels were given but protocol is 'label-free', which must not see them; leave them out")
+    if protocol == "oracle" and resume:
+        raise SettingsError("the oracle protocol cannot be resumed: no checkpoint holds its best epoch; start again")
+    if labels is not None:
+        if len(labels) != n_cells:
+            raise SettingsError(f"{len(labels)} labels were given for {n_cells} cells; give one per cell")
+        evaluation.scores(labels, labels)  # raises now what would be raised after the first epoch
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"seed is {seed}; choose a whole number from 0 to {2**32 - 1}")
 
 
 def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dict[str, float]], None] | None:

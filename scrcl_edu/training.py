@@ -6,6 +6,7 @@ No label enters here.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import signal
 import threading
@@ -21,6 +22,8 @@ from scrcl_edu.files import atomic_path
 from scrcl_edu.model import Inputs, Losses, Outputs, ScRCL
 
 History = dict[str, list[float]]
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -83,7 +86,7 @@ def train(
         load_checkpoint(checkpoint, model, optimizer, history, identity or {})
     with _interruptible() as stop:
         for epoch in range(len(history["total"]) + 1, epochs + 1):
-            with _explained_memory(inputs):
+            with explained_memory(*inputs.view_1.shape):
                 losses = step(model, inputs, optimizer)
             for name, value in losses.items():
                 history[name].append(value)
@@ -134,8 +137,10 @@ def save_checkpoint(
     }
     if torch.cuda.is_available():
         state["random_state_cuda"] = torch.cuda.get_rng_state()
+    content = io.BytesIO()  # torch turns a full disk into a RuntimeError without an errno
+    torch.save(state, content)
     with atomic_path(path, overwrite=True) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(
@@ -156,16 +161,18 @@ def load_checkpoint(
         raise CheckpointError(f"there is no checkpoint {path} to resume from; start again without --resume")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        version, theirs = state["version"], json.loads(state["identity"])
+        version, theirs = state["version"], dict(json.loads(state["identity"]))
     except Exception as error:  # whatever a damaged archive makes torch raise
         raise CheckpointError(f"{path} is damaged or not a checkpoint; delete it and start without --resume") from error
     if version != __version__:
-        raise CheckpointError(f"{path} is from scrcl_edu {version}, this is {__version__}; start without --resume")
+        raise CheckpointError(
+            f"{path} is from scrcl_edu {version}, this is {__version__}; delete it and start without --resume"
+        )
     for what in sorted(theirs.keys() | identity.keys()):
         if theirs.get(what) != identity.get(what):
             raise CheckpointError(
                 f"{path} was made with other {what} ({theirs.get(what)} instead of {identity.get(what)}); "
-                f"use the same {what}, or start without --resume"
+                f"use the same {what}, or delete it and start without --resume"
             )
     try:
         model.load_state_dict(state["model"])
@@ -174,7 +181,7 @@ def load_checkpoint(
         if "random_state_cuda" in state and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["random_state_cuda"])
         history.update({name: list(values) for name, values in state["history"].items()})
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged; delete it and start without --resume") from error
 
 
@@ -187,11 +194,13 @@ def _check_finite(epoch: int, losses: dict[str, float]) -> None:
 
 
 @contextlib.contextmanager
-def _explained_memory(inputs: Inputs) -> Iterator[None]:
+def explained_memory(n_cells: int, n_genes: int) -> Iterator[None]:
+    """Raise TrainingError, which says what to lower, when the block runs out of memory on any device."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        n_cells, n_genes = inputs.view_1.shape
+    except (RuntimeError, MemoryError) as error:  # Apple's and the CPU's allocators raise a plain RuntimeError
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
+            raise
         raise TrainingError(
             f"the device is out of memory with {n_cells} cells x {n_genes} genes; "
             "lower n_hidden, then n_top_genes, or use --device cpu"
