@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrcl_edu import __version__
-from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
+from scrcl_edu.errors import DataError, EvaluationError, InputFileError, OutputError, ScrclError, SettingsError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,6 +28,9 @@ class _Commands(click.Group):
             return super().invoke(context)
         except ScrclError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            sys.exit(SIGINT_EXIT)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,7 +85,13 @@ def fit(
             check_output(path, overwrite=overwrite)
     if resume and out is None:
         raise SettingsError("--resume needs --out: the checkpoint lies beside that file")
+    if out is not None and json_file is not None and out.resolve() == json_file.resolve():
+        raise SettingsError(f"--out and --json both name {out}; give them different names")
     checkpoint = out.with_name(f"{out.name}.checkpoint") if out else None
+    if checkpoint and checkpoint.exists() and not (resume or overwrite):
+        raise OutputError(
+            f"{checkpoint} of an interrupted run is there; go on from it with --resume, or start again with --overwrite"
+        )
 
     from scrcl_edu.recipes import recipe
 
@@ -98,6 +107,8 @@ def fit(
     if labels is not None and labels not in adata.obs:
         there = ", ".join(adata.obs.columns) or "none"
         raise DataError(f"there is no column {labels!r} in obs; the columns are: {there}")
+    if labels == "scrcl":
+        raise DataError("column 'scrcl' is where the clusters are written; rename the column of labels")
 
     from scrcl_edu.fitting import fit as fit_adata
     from scrcl_edu.training import Interrupted
@@ -128,13 +139,20 @@ def fit(
         _write_h5ad(adata, out, overwrite=overwrite)
         checkpoint.unlink(missing_ok=True)
     result = _result(adata, source)
+    unscored = None
     if labels is not None:  # read only now, when the clusters are final and written
         from scrcl_edu.evaluation import scores
 
-        result |= scores(adata.obs[labels], adata.obs["scrcl"])
+        try:
+            result |= scores(adata.obs[labels], adata.obs["scrcl"])
+        except EvaluationError as error:
+            unscored = error
     if not quiet:
         _report(adata, result)
     _write_json(result, json_file, overwrite=overwrite)
+    if unscored is not None:
+        kept = f"; the clusters are in {out}" if out else ""
+        raise EvaluationError(f"--labels {labels} gives no scores: {unscored}{kept}") from unscored
 
 
 @main.command()
