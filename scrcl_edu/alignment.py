@@ -16,14 +16,25 @@ from torch.nn import functional as F
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.graphs import Graph
 
+BLOCK_ENTRIES = 2**19  # of a block of rows: small enough for a processor's cache, which halves the time of the losses
+
 
 def alignments(e1: Tensor, e2: Tensor, cell_graph: Graph, *, temperature: float = 0.1) -> tuple[Tensor, Tensor]:
-    """:func:`distribution_alignment` and :func:`neighborhood_alignment` with their softmaxes taken once."""
-    view_1, view_2 = _distributions(e1, temperature), _distributions(e2, temperature)
-    divergences = _divergences(view_1, view_2)
-    return _over_all_entries(view_1, view_2, *divergences) + _within_cells(*divergences), _near_against_all(
-        view_1, view_2, cell_graph
+    """:func:`distribution_alignment` and :func:`neighborhood_alignment` in one go, block of rows by block of rows.
+
+    All that is needed of pairs of cells are sums over neighbors and over everyone, so that each block looks only at its
+    own rows. Values and gradients are those of the two functions.
+    """
+    n_rows = max(1, BLOCK_ENTRIES // e1.shape[1]) if e1.device.type == "cpu" else len(e1)
+    views_2 = [_distributions(block, temperature) for block in e2.split(n_rows)]
+    q2, log_q2 = torch.cat([view.q for view in views_2]), torch.cat([view.log_q for view in views_2])
+    sums = q2.sum(0), log_q2.sum(0)
+    blocks = zip(
+        e1.split(n_rows), views_2, (cell_graph @ q2).split(n_rows), (cell_graph @ log_q2).split(n_rows), strict=True
     )
+    rows = [_terms_of_rows(_distributions(block, temperature), *others, *sums) for block, *others in blocks]
+    terms = _Terms(*(torch.cat(parts) for parts in zip(*rows, strict=True)))  # each (n_cells,)
+    return _over_all_entries(terms) + _within_cells(terms), _near_against_all(terms, cell_graph)
 
 
 def distribution_alignment(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) -> Tensor:
@@ -50,13 +61,12 @@ def distribution_alignment(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) 
 
 def global_alignment(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) -> Tensor:
     """The part of :func:`distribution_alignment` that compares softmaxes over all n_cells * n_hidden entries."""
-    view_1, view_2 = _distributions(e1, temperature), _distributions(e2, temperature)
-    return _over_all_entries(view_1, view_2, *_divergences(view_1, view_2))
+    return _over_all_entries(_divergences(_distributions(e1, temperature), _distributions(e2, temperature)))
 
 
 def cell_alignment(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) -> Tensor:
     """The part of :func:`distribution_alignment` that compares softmaxes within each cell, averaged over cells."""
-    return _within_cells(*_divergences(_distributions(e1, temperature), _distributions(e2, temperature)))
+    return _within_cells(_divergences(_distributions(e1, temperature), _distributions(e2, temperature)))
 
 
 def distribution_alignment_dense(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) -> Tensor:
@@ -89,7 +99,10 @@ def neighborhood_alignment(e1: Tensor, e2: Tensor, cell_graph: Graph, *, tempera
     Equal to the dense form in :func:`neighborhood_alignment_dense`, value and gradient. Paper: neighborhood contrastive
     alignment.
     """
-    return _near_against_all(_distributions(e1, temperature), _distributions(e2, temperature), cell_graph)
+    view_1, view_2 = _distributions(e1, temperature), _distributions(e2, temperature)
+    q2, log_q2 = view_2.q, view_2.log_q
+    near = cell_graph @ q2, cell_graph @ log_q2
+    return _near_against_all(_terms_of_rows(view_1, view_2, *near, q2.sum(0), log_q2.sum(0)), cell_graph)
 
 
 def neighborhood_alignment_dense(e1: Tensor, e2: Tensor, cell_graph: Graph, *, temperature: float = 0.1) -> Tensor:
@@ -106,44 +119,73 @@ def neighborhood_alignment_dense(e1: Tensor, e2: Tensor, cell_graph: Graph, *, t
 
 
 class _Distributions(NamedTuple):
-    q: Tensor  # (n_cells, n_hidden), rows sum to 1
+    q: Tensor  # (n_rows, n_hidden), each row sums to 1
     log_q: Tensor  # log(n_hidden * q): the constant cancels in every divergence and keeps float32 exact
-    log_w: Tensor  # (n_cells,), log share of each cell in the softmax over all entries
+    mass: Tensor  # (n_rows,), log of what a cell holds of the softmax over all entries, up to a constant
+
+
+class _Terms(NamedTuple):
+    kl12: Tensor  # KL(q1_i || q2_i), all (n_rows,)
+    kl21: Tensor
+    mass1: Tensor
+    mass2: Tensor
+    h1: Tensor  # q1_i . L1_i
+    h2: Tensor
+    near: Tensor  # sum over neighbors j of q1_i . L2_j + L1_i . q2_j
+    all: Tensor  # the same over everyone
 
 
 def _distributions(e: Tensor, temperature: float) -> _Distributions:
     check_temperature(temperature)
-    logits = e / temperature
+    logits = e * (1 / temperature)
     mass = torch.logsumexp(logits, -1)
     log_q = logits - (mass - math.log(e.shape[1]))[:, None]
-    return _Distributions(log_q.exp() / e.shape[1], log_q, F.log_softmax(mass, 0))
+    return _Distributions(torch.softmax(logits, -1), log_q, mass)
 
 
-def _divergences(view_1: _Distributions, view_2: _Distributions) -> tuple[Tensor, Tensor]:
-    """KL(q1_i || q2_i) and KL(q2_i || q1_i) of each cell, shape (n_cells,)."""
+def _divergences(view_1: _Distributions, view_2: _Distributions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     difference = view_1.log_q - view_2.log_q
-    return _row_dot(view_1.q, difference), -_row_dot(view_2.q, difference)
+    kl12, kl21 = _row_dot(view_1.q, difference), -_row_dot(view_2.q, difference)
+    return kl12, kl21, view_1.mass, view_2.mass
 
 
-def _over_all_entries(view_1: _Distributions, view_2: _Distributions, kl12: Tensor, kl21: Tensor) -> Tensor:
-    w1, w2 = view_1.log_w.exp(), view_2.log_w.exp()
-    return ((w1 - w2) * (view_1.log_w - view_2.log_w) + w1 * kl12 + w2 * kl21).sum()
+def _terms_of_rows(
+    view_1: _Distributions,
+    view_2: _Distributions,
+    near_q2: Tensor,
+    near_log_q2: Tensor,
+    sum_q2: Tensor,
+    sum_log_q2: Tensor,
+) -> _Terms:
+    (q1, log_q1, _), (q2, log_q2, _) = view_1, view_2
+    return _Terms(
+        *_divergences(view_1, view_2),
+        h1=_row_dot(q1, log_q1),
+        h2=_row_dot(q2, log_q2),
+        near=_row_dot(q1, near_log_q2) + _row_dot(log_q1, near_q2),
+        all=q1 @ sum_log_q2 + log_q1 @ sum_q2,
+    )
 
 
-def _within_cells(kl12: Tensor, kl21: Tensor) -> Tensor:
+def _over_all_entries(terms: _Terms | tuple[Tensor, ...]) -> Tensor:
+    kl12, kl21, mass1, mass2, *_ = terms
+    log_w1, log_w2 = F.log_softmax(mass1, 0), F.log_softmax(mass2, 0)
+    w1, w2 = log_w1.exp(), log_w2.exp()
+    return ((w1 - w2) * (log_w1 - log_w2) + w1 * kl12 + w2 * kl21).sum()
+
+
+def _within_cells(terms: _Terms | tuple[Tensor, ...]) -> Tensor:
+    kl12, kl21, *_ = terms
     return (kl12 + kl21).mean() / 2
 
 
-def _near_against_all(view_1: _Distributions, view_2: _Distributions, cell_graph: Graph) -> Tensor:
-    (q1, log_q1, _), (q2, log_q2, _) = view_1, view_2
-    n_cells, n_near = len(q1), cell_graph.degrees + 1
-    h1, h2 = _row_dot(q1, log_q1), _row_dot(q2, log_q2)  # (n_cells,)
-    to_self = h1 + h2 - _row_dot(q1, log_q2) - _row_dot(log_q1, q2)
-
-    to_neighbors = cell_graph.degrees * h1 + (cell_graph @ h2[:, None]).squeeze(1)
-    to_neighbors = to_neighbors - _row_dot(q1, cell_graph @ log_q2) - _row_dot(log_q1, cell_graph @ q2)
-    to_all = n_cells * h1 + h2.sum() - q1 @ log_q2.sum(0) - log_q1 @ q2.sum(0)
-    return ((to_neighbors + to_self) / n_near / ((to_all - to_self) / (n_cells - 1))).mean()
+def _near_against_all(terms: _Terms, cell_graph: Graph) -> Tensor:
+    n_cells, degrees = len(terms.h1), cell_graph.degrees
+    to_self = terms.kl12 + terms.kl21
+    to_neighbors = degrees * terms.h1 + (cell_graph @ terms.h2[:, None]).squeeze(1) - terms.near
+    to_all = n_cells * terms.h1 + terms.h2.sum() - terms.all
+    mean_near = (to_neighbors + to_self) / (degrees + 1)
+    return (mean_near / ((to_all - to_self) / (n_cells - 1))).mean()
 
 
 def check_temperature(temperature: float) -> None:
