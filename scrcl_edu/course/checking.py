@@ -187,12 +187,13 @@ def judge(exercise: Exercise, function: Callable[..., Any]) -> Result:
         )
     attempts = []
     for number, arguments in enumerate(exercise.cases()):
+        # Ours goes first, so that what is slow only once does not count against the learner's time limit.
+        expected = call(exercise.reference, arguments, through=exercise.through, seconds=300)
+        if expected.error is not None:
+            raise expected.error
         outcome = _call(exercise, function, arguments, quiet=number > 0)
         if isinstance(outcome.error, NotImplementedError):
             return _started(exercise, "write the function, run its cell, then run this one again.")
-        expected = _call(exercise, exercise.reference, arguments)
-        if expected.error is not None:
-            raise expected.error
         attempts.append((arguments, outcome, expected))
         if isinstance(outcome.error, TimeUp):
             break
@@ -255,7 +256,11 @@ def _explained(
 
 def _known_mistake(exercise: Exercise, attempts: list[tuple[dict[str, Any], Outcome, Outcome]]) -> str:
     for mutant in exercise.mutants:
-        if all(_call(exercise, mutant.function, given).same_as(outcome) for given, outcome, _ in attempts):
+        pairs = [(_call(exercise, mutant.function, given), outcome) for given, outcome, _ in attempts]
+        same = [theirs.same_as(outcome) for theirs, outcome in pairs]
+        # A shape error is worded differently for every way to write the same mistake.
+        both_fail = [theirs.error is not None and outcome.error is not None for theirs, outcome in pairs]
+        if any(same) and all(a or b for a, b in zip(same, both_fail, strict=True)):
             return mutant.message
     return ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-TOLERANCE = 1e-6
+TOLERANCE = 1e-6  # relative to the largest expected number; ten times as much in single precision
 
 
 def _is_tensor(value: Any) -> bool:
@@ -68,7 +68,7 @@ def difference(got: Any, expected: Any, *, where: str = "") -> str | None:
 
     Returns
     -------
-    One sentence, or None. Numbers agree within 1e-6, relative to the largest expected one.
+    One sentence, or None. Numbers agree within 1e-6 (float32: 1e-5), relative to the largest expected one.
     """
     name = where or "the result"
     if isinstance(expected, dict) and isinstance(got, dict):
@@ -104,7 +104,7 @@ def _array_difference(got: Any, expected: Any, name: str) -> str | None:
     if hasattr(expected, "shape") and tuple(np.shape(got)) != tuple(expected.shape):
         turned = " It is the transpose of what was expected." if _transposed(got, expected) else ""
         return f"{name} has shape {_shape(got)} and should have {_shape(expected)}.{turned}"
-    if _category(got) != _category(expected) and kind(expected) != "a number":
+    if _category(got) != _category(expected) and kind(expected) in ("a torch tensor", "a NumPy array"):
         return f"{name} holds {_category(got)} and should hold {_category(expected)}."
     a, b = np.asarray(numbers(got)), np.asarray(numbers(expected))
     if a.dtype.kind in "OUS" or b.dtype.kind in "OUS":
@@ -113,8 +113,10 @@ def _array_difference(got: Any, expected: Any, name: str) -> str | None:
     finite = np.isfinite(b)
     if not np.isfinite(a[finite]).all():
         return f"{name} holds infinite values or NaN where finite ones were expected."
+    single = any(str(getattr(value, "dtype", "")).endswith("float32") for value in (got, expected))
+    tolerance = 10 * TOLERANCE if single else TOLERANCE
     scale = np.abs(b[finite]).max(initial=0.0)
-    if np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * max(scale, 1e-300), equal_nan=True):
+    if np.allclose(a, b, rtol=tolerance, atol=tolerance * max(scale, 1e-300), equal_nan=True):
         return None
     return f"{name} has other values{_pattern(a, b)}."
 

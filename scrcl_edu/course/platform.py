@@ -203,7 +203,8 @@ def restart_advice() -> str:
     stale = []
     for name in ("numpy", "pandas", "scipy", "matplotlib", "torch"):
         loaded, installed = getattr(sys.modules.get(name), "__version__", None), _version(name)
-        if loaded and installed and loaded != installed:
+        # torch's wheels say 2.13.0 in their metadata and 2.13.0+cu130 in memory
+        if loaded and installed and loaded.split("+")[0] != installed.split("+")[0]:
             stale.append(f"{name} {loaded} is in memory and {installed} is installed")
     if stale:
         return f"Restart needed: {'; '.join(stale)}; choose Runtime > Restart session, then run from the top."

@@ -1,0 +1,233 @@
+"""Lesson 01: empty cells and genes, normalization, and the choice of genes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scanpy  # noqa: F401 - its slow first import must not count against a learner's time limit
+from anndata import AnnData
+
+from scrcl_edu import preprocessing
+from scrcl_edu.course.checking import Exercise, Mutant
+
+
+def drop_empty(counts: np.ndarray) -> np.ndarray:
+    """Leave out cells without any count and genes without any count.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_cells, n_genes).
+
+    Returns
+    -------
+    The other rows and columns, in their order.
+    """
+    adata = preprocessing.preprocess(AnnData(counts.astype(np.float32)), copy=True)
+    return adata.layers["counts"]
+
+
+def normalize_log(counts: np.ndarray) -> np.ndarray:
+    """Scale each cell to 10,000 counts, then take log(1 + x).
+
+    Parameters
+    ----------
+    counts
+        Shape (n_cells, n_genes); no cell is empty.
+
+    Returns
+    -------
+    Shape (n_cells, n_genes).
+    """
+    return preprocessing.normalize_log(counts)
+
+
+def select_genes(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
+    """Mark the genes whose dispersion stands out among genes of the same mean.
+
+    Parameters
+    ----------
+    log_values
+        log(1 + x) of normalized counts, shape (n_cells, n_genes).
+    n_top_genes
+        How many to choose.
+
+    Returns
+    -------
+    Boolean mask, shape (n_genes,). For each gene, on expm1 of the values: mean, variance (n - 1), dispersion
+    log(variance / mean). The genes are put into 20 bins of equal width by log(1 + mean); in each bin dispersions are
+    standardized (n - 1; a gene alone in its bin gets 1). The largest are chosen.
+    """
+    return preprocessing.highly_variable(log_values, n_top_genes)
+
+
+def _by_bins(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
+    table = _moments(log_values)
+    groups = table.groupby(pd.cut(np.log1p(table["mean"]), 20), observed=True)["dispersion"]
+    standard = (table["dispersion"] - groups.transform("mean")) / groups.transform("std")
+    standard = standard.where(groups.transform("size") > 1, 1.0)
+    return _largest(standard, n_top_genes)
+
+
+def _moments(log_values: np.ndarray) -> pd.DataFrame:
+    values = np.expm1(log_values)
+    mean, variance = values.mean(axis=0), values.var(axis=0, ddof=1)
+    return pd.DataFrame({"mean": mean, "variance": variance, "dispersion": np.log(variance / mean)})
+
+
+def _largest(scores: np.ndarray, n_top_genes: int) -> np.ndarray:
+    mask = np.zeros(len(scores), dtype=bool)
+    mask[np.argsort(-np.asarray(scores), kind="stable")[:n_top_genes]] = True
+    return mask
+
+
+def _with_empty(rng: np.random.Generator) -> dict[str, Any]:
+    counts = rng.poisson(1.0, (6, 7)) + np.eye(6, 7, dtype=int)
+    counts[rng.integers(6)] = 0
+    counts[:, rng.choice(6, 2, replace=False)] = 0
+    return {"counts": counts.astype(np.float32)}
+
+
+def _counts(rng: np.random.Generator) -> dict[str, Any]:
+    depth = rng.integers(1, 30, (rng.integers(3, 6), 1))
+    return {"counts": (rng.poisson(0.5 * depth, (len(depth), 4)) + np.eye(len(depth), 4)).astype(float)}
+
+
+def _log_values(rng: np.random.Generator) -> dict[str, Any]:
+    n_cells, n_genes = 40, 80
+    mean = np.exp(rng.normal(2, 1.2, n_genes))
+    counts = rng.negative_binomial(1, 1 / (1 + mean * rng.uniform(0.2, 3, n_genes)), (n_cells, n_genes)) + rng.poisson(
+        mean, (n_cells, n_genes)
+    )
+    counts[0] += 1  # no gene is empty
+    return {"log_values": preprocessing.normalize_log(counts.astype(float)), "n_top_genes": int(rng.integers(8, 20))}
+
+
+EXERCISES = (
+    Exercise(
+        name="drop_empty",
+        lesson="01",
+        reference=drop_empty,
+        inputs=_with_empty,
+        alternative=lambda counts: counts[np.ix_((counts > 0).any(1), (counts > 0).any(0))],
+        mutants=(
+            Mutant(
+                "only cells",
+                lambda counts: counts[counts.sum(1) > 0],
+                "The empty cells are gone, the empty genes are still there.",
+            ),
+            Mutant(
+                "only genes",
+                lambda counts: counts[:, counts.sum(0) > 0],
+                "The empty genes are gone, the empty cells are still there.",
+            ),
+            Mutant(
+                "any zero",
+                lambda counts: counts[(counts > 0).all(1)][:, (counts > 0).all(0)],
+                "You leave out whatever has a zero anywhere. Nearly every cell has one; empty means that all entries "
+                "are zero.",
+            ),
+            Mutant(
+                "set to one",
+                lambda counts: np.where((counts.sum(1) == 0)[:, None] | (counts.sum(0) == 0), 1, counts),
+                "You filled the empty rows and columns. Nothing was measured there: leave them out.",
+            ),
+        ),
+        hints=(
+            "Sum along an axis tells which cells (rows) and which genes (columns) have any count.",
+            "A boolean mask in square brackets keeps what is True: counts[mask] for rows, counts[:, mask] for columns.",
+        ),
+        tested="values and shape on 6 cells and 7 genes",
+        not_tested="sparse matrices, minimum numbers other than one count",
+    ),
+    Exercise(
+        name="normalize_log",
+        lesson="01",
+        reference=normalize_log,
+        inputs=_counts,
+        alternative=lambda counts: np.log(1e4 * (counts.T / counts.sum(1)).T + 1),
+        mutants=(
+            Mutant(
+                "wrong axis",
+                lambda counts: np.log1p(1e4 * counts / counts.sum(axis=0, keepdims=True)),
+                "You scaled each gene to 10,000. Depth belongs to a cell: sum over its genes, along axis 1.",
+            ),
+            Mutant(
+                "log before scaling",
+                lambda counts: 1e4 * np.log1p(counts) / np.log1p(counts).sum(axis=1, keepdims=True),
+                "You took the log before scaling, so that depth stays in the values. Scale first, then take the log.",
+            ),
+            Mutant(
+                "forgot the pseudocount",
+                lambda counts: np.log(1e4 * counts / counts.sum(axis=1, keepdims=True)),
+                "The log of a zero count is minus infinity: the 1 in log(1 + x) is missing.",
+            ),
+            Mutant(
+                "not times 10,000",
+                lambda counts: np.log1p(counts / counts.sum(axis=1, keepdims=True)),
+                "Your cells sum to 1 before the log, and should sum to 10,000.",
+            ),
+            Mutant(
+                "no log",
+                lambda counts: 1e4 * counts / counts.sum(axis=1, keepdims=True),
+                "The scaling is right; the log is missing.",
+            ),
+            Mutant(
+                "whole matrix",
+                lambda counts: np.log1p(1e4 * counts / counts.sum()),
+                "You divided by the sum of the whole matrix, so deep cells stay deep. Each cell has its own sum.",
+            ),
+        ),
+        hints=(
+            "The depth of a cell is the sum of its row: shape (n_cells, 1) with keepdims=True.",
+            "Divide by the depth, multiply by 10,000, then np.log1p.",
+        ),
+        tested="values and shape on 3 to 5 cells of very different depth",
+        not_tested="sparse matrices, empty cells",
+    ),
+    Exercise(
+        name="select_genes",
+        lesson="01",
+        reference=select_genes,
+        inputs=_log_values,
+        alternative=_by_bins,
+        mutants=(
+            Mutant(
+                "by mean",
+                lambda log_values, n_top_genes: _largest(_moments(log_values)["mean"], n_top_genes),
+                "You chose the genes with the highest mean. They are high in every cell and tell no type from another.",
+            ),
+            Mutant(
+                "by variance",
+                lambda log_values, n_top_genes: _largest(_moments(log_values)["variance"], n_top_genes),
+                "You chose by raw variance. It grows with the mean, so these are again the highly expressed genes.",
+            ),
+            Mutant(
+                "by variance of the log values",
+                lambda log_values, n_top_genes: _largest(log_values.var(axis=0, ddof=1), n_top_genes),
+                "You chose by the variance of the log values. It too depends on the mean: compare genes of the same "
+                "mean.",
+            ),
+            Mutant(
+                "dispersion without bins",
+                lambda log_values, n_top_genes: _largest(_moments(log_values)["dispersion"], n_top_genes),
+                "You ranked the dispersions of all genes together. Compare each gene with the genes in its bin of the "
+                "mean.",
+            ),
+            Mutant(
+                "dispersion of the log values",
+                lambda log_values, n_top_genes: _by_bins(np.log1p(log_values), n_top_genes),
+                "Mean and variance are taken of the log values. Undo the log first (expm1).",
+            ),
+        ),
+        hints=(
+            "np.expm1 undoes the log. Mean and variance are taken over cells, one per gene; variance with ddof=1.",
+            "pd.cut(np.log1p(mean), 20) makes the bins; groupby(...).transform('mean') and 'std' give each gene its "
+            "bin's.",
+        ),
+        tested="the chosen genes among 80, for 40 cells",
+        not_tested="genes without any count, ties, speed",
+    ),
+)

@@ -1,0 +1,269 @@
+"""Lesson 06: gene programs, cells as mixtures of programs, and consistency across views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from scrcl_edu import encoders, refinement
+from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.graphs import Graph
+
+
+def gene_programs(view_1: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The gene encoder: P = ReLU(graph convolution over genes).
+
+    Parameters
+    ----------
+    view_1
+        Filtered features X1, shape (n_cells, n_genes).
+    graph
+        Gene graph: binary, directed, self-loops included, shape (n_genes, n_genes); entry [g, h] is the edge g -> h.
+    weight
+        Shape (n_cells, out_dim): the input width of the gene encoder is the number of cells.
+    bias
+        Shape (out_dim,).
+
+    Returns
+    -------
+    P, shape (n_genes, out_dim). Degrees count the edges that arrive.
+    """
+    encoder = refinement.GeneEncoder(*weight.shape).to(weight.dtype)
+    encoder.gcn.lin.weight.data, encoder.gcn.bias.data = weight.T, bias
+    operator = encoders.gcn_operator(sp.csr_matrix(graph.numpy()))
+    return encoder(view_1.T, Graph(operator, dtype=view_1.dtype)).detach()
+
+
+def refine(encodings: Tensor, weight: Tensor, bias: Tensor, programs: Tensor) -> Tensor:
+    """Write each cell as a mixture of gene programs.
+
+    Parameters
+    ----------
+    encodings
+        E of one view, shape (n_cells, n_hidden).
+    weight, bias
+        The projector, shapes (n_hidden, n_genes) and (n_genes,).
+    programs
+        P, shape (n_genes, out_dim).
+
+    Returns
+    -------
+    z: the rows of (E W + b) P scaled to length 1, shape (n_cells, out_dim).
+    """
+    projector = nn.Linear(*weight.shape, dtype=weight.dtype)
+    projector.weight.data, projector.bias.data = weight.T, bias
+    return refinement.refine(encodings, projector, programs).detach()
+
+
+def consistency(z1: Tensor, z2: Tensor, graph: Tensor) -> Tensor:
+    """How far similarities across the views are from the graph.
+
+    Parameters
+    ----------
+    z1, z2
+        Refined cells, unit rows, shape (n_cells, out_dim).
+    graph
+        A: binary and symmetric, without self-loops, shape (n_cells, n_cells).
+
+    Returns
+    -------
+    Scalar tensor, the mean over all i, j of (z1_i . z2_j - (A + I)_ij)^2.
+    """
+    return refinement.cross_view_consistency(z1, z2, Graph(sp.csr_matrix(graph.numpy()), dtype=z1.dtype))
+
+
+def _operator(graph: Tensor, *, turned: bool = True) -> Tensor:
+    incoming = graph.T if turned else graph
+    scale = incoming.sum(1).clamp(min=1).rsqrt()
+    return scale[:, None] * incoming * scale
+
+
+def _edge_by_edge(view_1: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    profiles, degree = view_1.T @ weight, graph.sum(0)
+    rows = [bias.clone() for _ in range(len(graph))]
+    for g, h in graph.nonzero().tolist():
+        rows[h] = rows[h] + profiles[g] / (degree[g] * degree[h]) ** 0.5
+    return torch.stack(rows).relu()
+
+
+def _mixture(encodings: Tensor, weight: Tensor, bias: Tensor, programs: Tensor) -> Tensor:
+    return (encodings @ weight + bias) @ programs
+
+
+def _genes(rng: np.random.Generator) -> dict[str, Any]:
+    n_cells, n_genes = rng.integers(4, 6), 5
+    graph = np.eye(n_genes) + (rng.random((n_genes, n_genes)) < 0.25)
+    graph[0, 1:3], graph[1:3, 0] = 1, 0
+    return {
+        "view_1": torch.from_numpy(rng.integers(0, 6, (n_cells, n_genes)).astype(float)),
+        "graph": torch.from_numpy(np.minimum(graph, 1)),
+        "weight": torch.from_numpy(rng.normal(size=(n_cells, 2)).round(1)),
+        "bias": torch.from_numpy(rng.uniform(0.2, 0.8, 2).round(1)),
+    }
+
+
+def _mixtures(rng: np.random.Generator) -> dict[str, Any]:
+    n_cells, n_hidden, n_genes, out_dim = rng.integers(3, 6), 2, 4, 3
+    return {
+        "encodings": torch.from_numpy(rng.random((n_cells, n_hidden)).round(1) + 0.1),
+        "weight": torch.from_numpy(rng.normal(size=(n_hidden, n_genes)).round(1)),
+        "bias": torch.from_numpy(rng.uniform(0.3, 1, n_genes).round(1)),
+        "programs": torch.from_numpy(rng.integers(0, 5, (n_genes, out_dim)) + 0.5),
+    }
+
+
+def _refined(rng: np.random.Generator) -> dict[str, Any]:
+    n_cells, out_dim = rng.integers(4, 7), 3
+    z1, z2 = (torch.nn.functional.normalize(torch.from_numpy(rng.random((n_cells, out_dim)))) for _ in range(2))
+    graph = np.triu(rng.random((n_cells, n_cells)) < 0.5, 1)
+    graph[0, 1] = True
+    return {"z1": z1, "z2": z2, "graph": torch.from_numpy((graph | graph.T).astype(float))}
+
+
+def _errors(z1: Tensor, z2: Tensor, graph: Tensor) -> Tensor:
+    return z1 @ z2.T - graph - torch.eye(len(graph), dtype=graph.dtype)
+
+
+EXERCISES = (
+    Exercise(
+        name="gene_programs",
+        lesson="06",
+        reference=gene_programs,
+        inputs=_genes,
+        alternative=_edge_by_edge,
+        mutants=(
+            Mutant(
+                "not transposed",
+                lambda view_1, graph, weight, bias: (_operator(graph) @ (view_1 @ weight) + bias).relu(),
+                "You fed the cells to the gene encoder. Its nodes are genes: the profile of a gene is a column of X1, "
+                "so its "
+                "input is the transpose, shape (n_genes, n_cells).",
+            ),
+            Mutant(
+                "wrong direction",
+                lambda view_1, graph, weight, bias: (
+                    _operator(graph, turned=False) @ (view_1.T @ weight) + bias
+                ).relu(),
+                "Messages run against the edges. Entry [g, h] is the edge from g to h: gene h collects from g.",
+            ),
+            Mutant(
+                "no ReLU",
+                lambda view_1, graph, weight, bias: _operator(graph) @ (view_1.T @ weight) + bias,
+                "There are negative numbers in your programs: the ReLU is missing.",
+            ),
+            Mutant(
+                "no graph",
+                lambda view_1, graph, weight, bias: (view_1.T @ weight + bias).relu(),
+                "No gene hears from another: the graph is not used.",
+            ),
+            Mutant(
+                "self-loops twice",
+                lambda view_1, graph, weight, bias: (
+                    _operator(graph + torch.eye(len(graph), dtype=graph.dtype)) @ (view_1.T @ weight) + bias
+                ).relu(),
+                "You added self-loops. The gene graph has them already: each gene is among its own five neighbors.",
+            ),
+        ),
+        hints=(
+            "What is a node here, and what are its features? Look at the shapes of weight and graph.",
+            "Transpose view_1, then do what gcn_layer of lesson 03 does (the self-loops are there already), then a "
+            "ReLU.",
+        ),
+        tested="values and shape on 4 or 5 cells and 5 genes",
+        not_tested="speed, sparse features, gradients",
+    ),
+    Exercise(
+        name="refine",
+        lesson="06",
+        reference=refine,
+        inputs=_mixtures,
+        alternative=lambda encodings, weight, bias, programs: torch.nn.functional.normalize(
+            _mixture(encodings, weight, bias, programs), dim=1
+        ),
+        mutants=(
+            Mutant(
+                "not unit rows",
+                _mixture,
+                "The mixture is right; its rows are not scaled to length 1.",
+            ),
+            Mutant(
+                "unit columns",
+                lambda encodings, weight, bias, programs: torch.nn.functional.normalize(
+                    _mixture(encodings, weight, bias, programs), dim=0
+                ),
+                "You scaled the columns to length 1. A cell is a row.",
+            ),
+            Mutant(
+                "forgot the bias",
+                lambda encodings, weight, bias, programs: encoders.unit_rows(encodings @ weight @ programs),
+                "The bias of the projector is missing. When W P is taken first, b becomes b P; it does not vanish.",
+            ),
+            Mutant(
+                "scaled too early",
+                lambda encodings, weight, bias, programs: encoders.unit_rows(encodings @ weight + bias) @ programs,
+                "You scaled the projection, before it met the programs. The rows of the product are scaled.",
+            ),
+            Mutant(
+                "encodings scaled",
+                lambda encodings, weight, bias, programs: encoders.unit_rows(
+                    _mixture(encoders.unit_rows(encodings), weight, bias, programs)
+                ),
+                "You scaled the encodings first. The projector reads E itself; only e1 and e2 of the alignments are "
+                "scaled.",
+            ),
+        ),
+        hints=(
+            "(E W + b) P = E (W P) + b P. Either order is right; the second is the quick one.",
+            "Scale the rows at the very end.",
+        ),
+        tested="values and shape on 3 to 5 cells",
+        not_tested="speed: whether the small matrices meet first",
+    ),
+    Exercise(
+        name="consistency",
+        lesson="06",
+        reference=consistency,
+        inputs=_refined,
+        alternative=lambda z1, z2, graph: torch.nn.functional.mse_loss(
+            z1 @ z2.T, graph + torch.eye(len(graph), dtype=graph.dtype)
+        ),
+        mutants=(
+            Mutant(
+                "no identity",
+                lambda z1, z2, graph: (z1 @ z2.T - graph).square().mean(),
+                "The identity is missing: the two views of one and the same cell should agree as well, so the target "
+                "is A + I.",
+            ),
+            Mutant(
+                "sum for mean",
+                lambda z1, z2, graph: _errors(z1, z2, graph).square().sum(),
+                "You summed over the pairs. The mean keeps the loss the same for few cells and for many.",
+            ),
+            Mutant(
+                "absolute",
+                lambda z1, z2, graph: _errors(z1, z2, graph).abs().mean(),
+                "You took absolute differences; they are squared here.",
+            ),
+            Mutant(
+                "one view",
+                lambda z1, z2, graph: _errors(z1, z1, graph).square().mean(),
+                "Both factors come from z1. The loss compares cells *across* the views: z1_i with z2_j.",
+            ),
+            Mutant(
+                "mean over cells",
+                lambda z1, z2, graph: _errors(z1, z2, graph).square().sum(1).mean(),
+                "You divided by the number of cells. There are n_cells * n_cells pairs.",
+            ),
+        ),
+        hints=(
+            "z1 @ z2.T holds the similarity of every pair, shape (n_cells, n_cells).",
+            "Subtract the graph and the identity, square, take the mean of all entries.",
+        ),
+        tested="the value on 4 to 6 cells",
+        not_tested="gradients, memory",
+    ),
+)

@@ -1,0 +1,320 @@
+"""Lesson 07: one training step, the weighted sum of the losses, and what must be kept to resume."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from scrcl_edu import training
+from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.model import Inputs, ScRCL
+
+
+def training_step(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
+    """One training step: the model in training mode, the total loss, its gradient, one move of the optimizer.
+
+    Parameters
+    ----------
+    model
+        ``model(inputs)`` gives outputs; ``model.losses(outputs, inputs).total`` is the loss.
+    optimizer
+        Holds the model's parameters; they are changed in place.
+    inputs
+        What the model reads.
+    labels
+        True class of each cell. They are in reach, as they are in the published code; think about what they are for.
+
+    Returns
+    -------
+    The total loss before the move, a number.
+    """
+    return training.step(model, inputs, optimizer)["total"]
+
+
+def total_loss(
+    distribution: float,
+    neighborhood: float,
+    consistency: float,
+    weight_neighborhood: float,
+    weight_consistency: float,
+) -> float:
+    """The three losses put together, as the paper weighs them.
+
+    Parameters
+    ----------
+    distribution, neighborhood, consistency
+        The losses.
+    weight_neighborhood, weight_consistency
+        lambda1 and lambda2.
+
+    Returns
+    -------
+    Their weighted sum; the distribution alignment has weight 1.
+    """
+    return distribution + weight_neighborhood * neighborhood + weight_consistency * consistency
+
+
+def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
+    """Keep all that is needed to go on later as if nothing had happened.
+
+    Parameters
+    ----------
+    model, optimizer
+        In the middle of training, which goes on afterwards.
+    epoch
+        Number of epochs that are done.
+
+    Returns
+    -------
+    Dictionary with the keys `model`, `optimizer` (what their state_dict() holds at this moment) and `epoch`.
+    """
+    return copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
+
+
+def _problem(n_cells: int, n_genes: int, seed: int) -> tuple[ScRCL, torch.optim.Optimizer, Inputs]:
+    rng = np.random.default_rng(seed)
+    graph = np.triu(rng.random((n_cells, n_cells)) < 0.5, 1)
+    genes = np.eye(n_genes) + np.eye(n_genes, k=1)
+    views = (rng.random((n_cells, n_genes)) for _ in range(2))
+    inputs = Inputs.build(
+        *views, sp.csr_matrix((graph | graph.T).astype(float)), sp.csr_matrix(genes), dtype=torch.float64
+    )
+    torch.manual_seed(seed)
+    model = ScRCL(n_cells, n_genes, n_hidden=5, out_dim=3, dropout=0.4, temperature=0.5).double()
+    return model, torch.optim.Adam(model.parameters(), lr=0.01), inputs
+
+
+def _weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def _two_steps(step: Callable[..., Any], n_cells: int, n_genes: int, labels: np.ndarray, seed: int) -> dict[str, Any]:
+    model, optimizer, inputs = _problem(n_cells, n_genes, seed)
+    model.eval()  # as an evaluation before this step would leave it
+    found = [step(model, optimizer, inputs, labels) for _ in range(2)]
+    if found[0] is None:
+        return None
+    return {"loss of the first step": found[0], "loss of the second": found[1], "weights after both": _weights(model)}
+
+
+def _resume(keep: Callable[..., Any], n_cells: int, n_genes: int, epoch: int, seed: int) -> dict[str, Any]:
+    model, optimizer, inputs = _problem(n_cells, n_genes, seed)
+    step = training.step
+    step(model, inputs, optimizer)
+    kept = keep(model, optimizer, epoch)
+    if not isinstance(kept, dict):
+        return kept
+    step(model, inputs, optimizer)  # training goes on; what was kept must not go with it
+    again, its_optimizer, _ = _problem(n_cells, n_genes, seed + 100)
+    for name, part in (("model", again), ("optimizer", its_optimizer)):
+        if name in kept:
+            part.load_state_dict(kept[name])
+    torch.manual_seed(seed)
+    step(again, inputs, its_optimizer)
+    return {"epoch": kept.get("epoch"), "weights one step after resuming": _weights(again)}
+
+
+def _step(
+    model: ScRCL,
+    optimizer: torch.optim.Optimizer,
+    inputs: Inputs,
+    *,
+    zero: bool = True,
+    train: bool = True,
+    backward: bool = True,
+    late: bool = False,
+    extra: Callable[[Any], torch.Tensor] | None = None,
+) -> float:
+    if train:
+        model.train()
+    if late:
+        optimizer.step()
+    if zero:
+        optimizer.zero_grad()
+    outputs = model(inputs)
+    loss = model.losses(outputs, inputs).total
+    if extra is not None:
+        loss = loss + extra(outputs)
+    if backward:
+        loss.backward()
+    if not late:
+        optimizer.step()
+    return loss.item()
+
+
+def _with_labels(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
+    def supervised(outputs: Any) -> torch.Tensor:
+        return nn.functional.cross_entropy(outputs.z1, torch.as_tensor(labels))
+
+    return _step(model, optimizer, inputs, extra=supervised)
+
+
+def _copy_by_hand(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
+    import io
+
+    buffer = io.BytesIO()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def _cells(rng: np.random.Generator) -> dict[str, Any]:
+    n_cells = int(rng.integers(6, 9))
+    return {
+        "n_cells": n_cells,
+        "n_genes": int(rng.integers(4, 7)),
+        "labels": rng.integers(0, 3, n_cells),
+        "seed": int(rng.integers(100)),
+    }
+
+
+def _training(rng: np.random.Generator) -> dict[str, Any]:
+    return {"n_cells": 6, "n_genes": 4, "epoch": int(rng.integers(5, 100)), "seed": int(rng.integers(100))}
+
+
+def _losses(rng: np.random.Generator) -> dict[str, Any]:
+    names = "distribution", "neighborhood", "consistency"
+    values = {name: float(value) for name, value in zip(names, rng.uniform(0.1, 2, 3).round(2), strict=True)}
+    return values | {
+        "weight_neighborhood": float(rng.integers(10, 200)),
+        "weight_consistency": float(rng.integers(2, 9)),
+    }
+
+
+EXERCISES = (
+    Exercise(
+        name="training_step",
+        lesson="07",
+        reference=training_step,
+        inputs=_cells,
+        through=_two_steps,
+        alternative=lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs),
+        mutants=(
+            Mutant(
+                "no zero_grad",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, zero=False),
+                "The first step is right, the second is not: the gradient of the first is still there and is added to. "
+                "Clear the gradients in each step.",
+            ),
+            Mutant(
+                "evaluation mode left on",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, train=False),
+                "The model is in evaluation mode, as the last evaluation left it, so dropout does nothing. "
+                "Switch to training mode at the beginning of the step.",
+            ),
+            Mutant(
+                "gradient through labels",
+                _with_labels,
+                "The weights depend on the labels: they are part of your loss. This is unsupervised learning; labels "
+                "may only "
+                "judge the clusters when they are final.",
+            ),
+            Mutant(
+                "no backward",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, backward=False),
+                "The weights do not move: no gradient was computed.",
+            ),
+            Mutant(
+                "moved before the gradient",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, late=True),
+                "The optimizer moves before this step's gradient is there, so each step comes too late.",
+            ),
+        ),
+        hints=(
+            "Five things in this order: mode, clear the gradients, loss, backward, move. Then hand back a number.",
+            "model.train(), optimizer.zero_grad(), loss.backward(), optimizer.step(), loss.item(); and nothing with "
+            "labels.",
+        ),
+        tested="losses and all weights over two steps of a tiny model with dropout that was in evaluation mode before",
+        not_tested="speed, a GPU",
+    ),
+    Exercise(
+        name="total_loss",
+        lesson="07",
+        reference=total_loss,
+        inputs=_losses,
+        alternative=lambda a, b, c, weight_b, weight_c: float(np.dot([1, weight_b, weight_c], [a, b, c])),
+        mutants=(
+            Mutant(
+                "weights swapped",
+                lambda a, b, c, weight_b, weight_c: a + weight_c * b + weight_b * c,
+                "The two weights are swapped.",
+            ),
+            Mutant(
+                "no weights",
+                lambda a, b, c, weight_b, weight_c: a + b + c,
+                "The weights do not enter your sum.",
+            ),
+            Mutant(
+                "first one left out",
+                lambda a, b, c, weight_b, weight_c: weight_b * b + weight_c * c,
+                "The distribution alignment is missing. It has no weight of its own, that is: weight 1.",
+            ),
+            Mutant(
+                "weighted mean",
+                lambda a, b, c, weight_b, weight_c: (a + weight_b * b + weight_c * c) / (1 + weight_b + weight_c),
+                "You divided by the sum of the weights. The paper takes the weighted sum as it is.",
+            ),
+        ),
+        hints=(
+            "distribution + lambda1 * neighborhood + lambda2 * consistency.",
+            "weight_neighborhood is lambda1, weight_consistency is lambda2.",
+        ),
+        tested="the value for five random sets of losses and weights",
+        not_tested="tensors and their gradients",
+    ),
+    Exercise(
+        name="snapshot",
+        lesson="07",
+        reference=snapshot,
+        inputs=_training,
+        through=_resume,
+        alternative=_copy_by_hand,
+        mutants=(
+            Mutant(
+                "no optimizer",
+                lambda model, optimizer, epoch: copy.deepcopy({"model": model.state_dict(), "epoch": epoch}),
+                "The optimizer's state is missing. Adam remembers running means of the gradients; without them the "
+                "first step "
+                "after resuming is another one.",
+            ),
+            Mutant(
+                "not copied",
+                lambda model, optimizer, epoch: {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "epoch": epoch,
+                },
+                "What you kept changes while training goes on: state_dict() holds the tensors themselves, not copies.",
+            ),
+            Mutant(
+                "only the model copied",
+                lambda model, optimizer, epoch: {
+                    "model": copy.deepcopy(model.state_dict()),
+                    "optimizer": optimizer.state_dict(),
+                    "epoch": epoch,
+                },
+                "The weights are copied, the optimizer's state is not: it changes while training goes on.",
+            ),
+            Mutant(
+                "no epoch",
+                lambda model, optimizer, epoch: copy.deepcopy(
+                    {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                ),
+                "The epoch is missing, so nobody knows how far the training had come.",
+            ),
+        ),
+        hints=(
+            "Weights are not all that changes from step to step: what does Adam remember?",
+            "copy.deepcopy makes copies of all tensors in a dictionary.",
+        ),
+        tested="the weights one step after resuming, while the first training went on",
+        not_tested="files, the state of the random generator",
+    ),
+)
