@@ -295,6 +295,14 @@ def test_a_module_of_another_version_in_memory_asks_for_a_restart(monkeypatch):
     assert "\n" not in advice
 
 
+def test_a_build_for_cuda_in_memory_asks_for_no_restart(monkeypatch, without):
+    import torch
+
+    without(torch="2.13.0")
+    monkeypatch.setattr(torch, "__version__", "2.13.0+cu130")
+    assert platform.restart_advice() == "No restart is needed."
+
+
 def test_colab_without_gpu_goes_on_with_fast(monkeypatch, capsys, commands):
     monkeypatch.setattr(platform.shutil, "which", lambda _: None)
     platform.prepare_colab()
