@@ -12,12 +12,14 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from scrcl_edu.errors import DataError, SettingsError
 
 LARGEST_EXACT_SEARCH = 50_000  # cells; above it the neighbors are found by pynndescent, approximately
+CELLS_AT_ONCE = 256  # whose distances to all others are in memory during an exact search
 DENSE_ABOVE = 0.08  # share of non-zero entries from which a dense matrix product is the quicker one
 
 
@@ -66,7 +68,8 @@ def cell_graph(
             # on the unit sphere Euclidean distance sorts as cosine distance does, and has the quick exact search
             values, metric = _on_unit_sphere(values), "euclidean"
         search = NearestNeighbors(n_neighbors=n_neighbors - 1, metric=metric, algorithm="brute").fit(values)
-        neighbors = search.kneighbors(return_distance=False)
+        with config_context(working_memory=n_cells * 8 * CELLS_AT_ONCE / 2**20):  # MiB of float64 distances
+            neighbors = search.kneighbors(return_distance=False)
     return _union(neighbors, n_cells)
 
 
