@@ -69,18 +69,19 @@ class Server:
         start = int(asked) if page.ranges and same and page.status == 200 else 0
         self.log.append((path, int(asked)))
         time.sleep(page.wait)
-        if start and start >= len(page.content):
+        packed = page.packs and "gzip" in request.headers.get("Accept-Encoding", "")
+        content = gzip.compress(page.content) if packed else page.content
+        if start and start >= len(content):
             return request.send_error(416)
         request.send_response(206 if start else page.status)
-        body = page.content[start:]
+        body = content[start:]
         if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(page.content) - 1}/{len(page.content)}")
+            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         for header, value in (("ETag", page.tag), ("Location", page.location)):
             if value:
                 request.send_header(header, value)
-        if page.packs and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if packed:
             request.send_header("Content-Encoding", "gzip")
-            body = gzip.compress(body)
         if page.length:
             request.send_header("Content-Length", str(len(body)))
         request.end_headers()

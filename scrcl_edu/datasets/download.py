@@ -213,10 +213,8 @@ def _stream(url: str, part: Path, start: int, *, checked: bool, progress: bool) 
             continues = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
             if response.status_code == 206 and not continues:
                 raise requests.RequestException("the server sent another part of the file than was asked for")
-            if (
-                response.status_code == 200 and start
-            ):  # everything comes again: the server cannot resume, or has new content
-                stream.truncate(0)
+            if response.status_code == 200 and start:
+                stream.truncate(0)  # everything comes again: the server cannot resume, or has new content
             if response.status_code in (200, 206):
                 tag = response.headers.get("ETag", "")
                 version_file.write_text(response.headers.get("Last-Modified", "") if tag[:2] in ("", "W/") else tag)
