@@ -256,7 +256,7 @@ def test_a_program_that_lists_abundant_genes_is_found_out(simulated):
 
 def test_a_fitted_model_gives_programs_of_the_genes_it_saw(tmp_path):
     adata = pbmc68k_reduced()
-    fit(adata, n_clusters=8, recipe=recipe("robust").with_(epochs=3, n_top_genes=500))
+    fit(adata, n_clusters=8, recipe=recipe("robust").with_(epochs=3, n_top_genes=500, n_hidden=32, n_starts=2))
     adata.write_h5ad(tmp_path / "fitted.h5ad")
     adata = anndata.read_h5ad(tmp_path / "fitted.h5ad")
     loadings = interpretation.program_loadings(adata)

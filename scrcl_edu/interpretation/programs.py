@@ -227,8 +227,7 @@ def summarize_agreement(agreement: pd.DataFrame, *, n_permutations: int = 2000, 
     - ``by_chance``: 1 / number of programs, what the last would be by chance.
     - ``clusters_with_a_program``: share of clusters whose markers are enriched in some program (p_adjusted < 0.05).
     """
-    usage = agreement.pivot(index="cluster", columns="program", values="usage")
-    ranks = agreement.pivot(index="cluster", columns="program", values="rank_correlation").dropna(axis=1)
+    usage, ranks = _table(agreement, "usage"), _table(agreement, "rank_correlation").dropna(axis=1)
     usage = (usage - usage.mean())[ranks.columns].to_numpy()
     centered = (ranks - ranks.mean()).to_numpy()
     rng = np.random.default_rng(seed)
@@ -261,19 +260,25 @@ def agreement_figure(agreement: pd.DataFrame) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    names = {"usage": "Use: mean of z, centered", "rank_correlation": "Genes: correlation with markers"}
-    tables = {column: agreement.pivot(index="cluster", columns="program", values=column) for column in names}
+    names = {"usage": "Use: mean of z, centered", "rank_correlation": "Genes: correlation with markers, centered"}
+    tables = {column: _table(agreement, column).transform(lambda x: x - x.mean()) for column in names}
     n_clusters, n_programs = tables["usage"].shape
     figure = Figure(figsize=(3.5 + 0.7 * n_programs, 1.8 + 0.3 * n_clusters), layout="constrained")
     for axes, (column, table) in zip(figure.subplots(1, 2, sharey=True), tables.items(), strict=True):
         limit = np.nanmax(np.abs(table)) or 1
         image = axes.imshow(table, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
         axes.set_title(names[column], fontsize=10)
-        axes.set_xticks(range(n_programs), [p.removeprefix("program_") for p in table.columns])
+        axes.set_xticks(range(n_programs), table.columns.str.removeprefix("program_"))
         axes.set_yticks(range(n_clusters), table.index)
         axes.set_xlabel("program")
         figure.colorbar(image, ax=axes)
     return figure
+
+
+def _table(agreement: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One column as clusters x programs, in the order of the rows (program_10 after program_9)."""
+    table = agreement.pivot(index="cluster", columns="program", values=column)
+    return table.loc[agreement["cluster"].unique(), agreement["program"].unique()]
 
 
 def _leading(values: pd.Series, n: int) -> list[str]:
