@@ -36,9 +36,7 @@ def numbers(value: Any) -> np.ndarray:
     """Give tensors, sparse matrices, arrays and numbers as one dense array."""
     if _is_tensor(value):
         value = value.detach()
-        return (
-            (value.to_dense() if value.is_sparse or value.layout != value.new_empty(0).layout else value).cpu().numpy()
-        )
+        return (value.to_dense() if "sparse" in str(value.layout) else value).cpu().numpy()
     return value.toarray() if sp.issparse(value) else np.asarray(value)
 
 
@@ -128,19 +126,19 @@ def _transposed(got: Any, expected: Any) -> bool:
 
 def _pattern(a: np.ndarray, b: np.ndarray) -> str:
     close = {"rtol": 1e-5, "atol": 1e-8}
+    big = np.abs(b) > 1e-12
+    if a.size and big.any():
+        ratio = np.median(a[big] / b[big])
+        if abs(ratio) > 1e-9 and not np.isclose(ratio, 1) and np.allclose(a, ratio * b, **close):
+            return (
+                ": its sign is flipped" if np.isclose(ratio, -1) else f": all are {ratio:.4g} times the expected ones"
+            )
     if a.ndim == 2 and a.shape[0] == a.shape[1]:
         if np.allclose(a.T, b, **close):
             return ": it is the transpose of what was expected"
         off = ~np.eye(len(a), dtype=bool)
         if np.allclose(a[off], b[off], **close):
             return ": only the diagonal is wrong"
-    big = np.abs(b) > 1e-12
-    if a.size and big.any():
-        ratio = np.median(a[big] / b[big])
-        if abs(ratio) > 1e-9 and np.allclose(a, ratio * b, **close):
-            return (
-                ": its sign is flipped" if np.isclose(ratio, -1) else f": all are {ratio:.4g} times the expected ones"
-            )
     if a.size > 1 and np.allclose(np.sort(a, axis=None), np.sort(b, axis=None), **close):
         return ": they are the expected ones in another order"
     wrong = ~np.isclose(a, b, **close)
@@ -168,6 +166,8 @@ def describe(value: Any, *, brief: bool = False) -> str:
     if what.startswith("an object"):
         return type(value).__name__
     head = f"{what.removeprefix('a ')} {_shape(value)}"
+    if _is_tensor(value) and value.device.type != "cpu":
+        return f"{head} on {value.device}"
     array = numbers(value)
     if brief or array.size > 64:
         return head

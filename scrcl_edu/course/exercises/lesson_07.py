@@ -233,6 +233,7 @@ EXERCISES = (
         ),
         tested="losses and all weights over two steps of a tiny model with dropout that was in evaluation mode before",
         not_tested="speed, a GPU",
+        n_inputs=3,
     ),
     Exercise(
         name="total_loss",
@@ -263,7 +264,7 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "distribution + lambda1 * neighborhood + lambda2 * consistency.",
+            "The distribution alignment enters as it is; the other two are multiplied by their weights first.",
             "weight_neighborhood is lambda1, weight_consistency is lambda2.",
         ),
         tested="the value for five random sets of losses and weights",
@@ -316,5 +317,6 @@ EXERCISES = (
         ),
         tested="the weights one step after resuming, while the first training went on",
         not_tested="files, the state of the random generator",
+        n_inputs=3,
     ),
 )

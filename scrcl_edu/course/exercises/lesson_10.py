@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
-from anndata import AnnData
 
 from scrcl_edu import clustering, graphs, preprocessing
 from scrcl_edu.course.checking import Exercise, Mutant
@@ -61,6 +59,9 @@ def scale_and_clip(log_values: np.ndarray) -> np.ndarray:
     -------
     Shape (n_cells, n_genes). The deviation is that of a sample (n - 1).
     """
+    import pandas as pd
+    from anndata import AnnData
+
     genes = pd.DataFrame({"highly_variable": np.ones(log_values.shape[1], dtype=bool)})
     genes.index = genes.index.astype(str)
     return preprocessing.encoder_features(AnnData(log_values, var=genes), "scaled_uncentered")

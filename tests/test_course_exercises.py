@@ -1,0 +1,113 @@
+"""Every promise about the catalogue of exercises, for every exercise in it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from scrcl_edu.course.checking import judge
+from scrcl_edu.course.exercises import catalogue
+from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.course.quizzes import questions
+
+EXERCISES = catalogue()
+MUTANTS = [(name, mutant) for name, exercise in EXERCISES.items() for mutant in exercise.mutants]
+
+
+def _written_anew(function):
+    """The same function under another identity, as a learner's copy would be."""
+    return lambda *arguments: function(*arguments)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_package_s_own_function_passes(name):
+    assert judge(EXERCISES[name], _written_anew(EXERCISES[name].reference)).passed
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_another_right_solution_passes(name):
+    result = judge(EXERCISES[name], EXERCISES[name].alternative)
+    assert result.passed, result.message
+
+
+@pytest.mark.parametrize(("name", "mutant"), MUTANTS, ids=[f"{name}: {mutant.name}" for name, mutant in MUTANTS])
+def test_a_known_mistake_is_caught_with_its_own_message(name, mutant):
+    result = judge(EXERCISES[name], mutant.function)
+    assert not result.passed
+    assert result.cause == mutant.message
+    assert mutant.message in result.message
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_unsolved_stub_is_not_started_yet_and_the_lesson_goes_on(name):
+    def stub(*arguments):
+        raise NotImplementedError
+
+    result = judge(EXERCISES[name], stub)
+    assert result.status == "not started"
+    assert "not started yet" in result.message
+    assert result.function is EXERCISES[name].reference
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_function_that_returns_nothing_is_told_so(name):
+    result = judge(EXERCISES[name], lambda *arguments: None)
+    assert not result.passed
+    assert "return statement" in result.cause
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_has_all_that_a_learner_needs(name):
+    exercise = EXERCISES[name]
+    assert exercise.reference.__doc__
+    assert len(exercise.mutants) >= 3
+    assert len({mutant.message for mutant in exercise.mutants}) == len(exercise.mutants)
+    assert len(exercise.hints) == 2
+    assert exercise.tested
+    assert exercise.not_tested
+    assert exercise.lesson in LESSONS
+    assert all(list(case) for case in exercise.cases()) or not inspect.signature(exercise.reference).parameters
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_message_or_hint_prints_a_solution(name):
+    exercise = EXERCISES[name]
+    for text in [*(mutant.message for mutant in exercise.mutants), *exercise.hints]:
+        assert "return " not in text
+        assert "lambda " not in text
+
+
+@pytest.mark.parametrize("lesson", [f"{number:02d}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 10)])
+def test_a_lesson_has_at_least_three_exercises(lesson):
+    assert sum(exercise.lesson == lesson for exercise in EXERCISES.values()) >= 3
+
+
+def test_lesson_five_s_pieces_make_the_package_s_neighborhood_alignment():
+    import numpy as np
+    import scipy.sparse as sp
+    import torch
+
+    from scrcl_edu.alignment import neighborhood_alignment
+    from scrcl_edu.course.exercises.lesson_05 import linear_sum_over_all, neighborhood_ratio, pairwise_divergence
+    from scrcl_edu.graphs import Graph
+
+    rng = np.random.default_rng(3)
+    e1, e2 = (torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(9, 4)))) for _ in range(2))
+    graph = np.triu(rng.random((9, 9)) < 0.4, 1)
+    graph = (graph | graph.T).astype(float)
+    divergence = pairwise_divergence(e1, e2, 0.3)
+    expected = neighborhood_alignment(e1, e2, Graph(sp.csr_matrix(graph), dtype=torch.float64), temperature=0.3)
+    torch.testing.assert_close(neighborhood_ratio(divergence, torch.from_numpy(graph)), expected)
+    log_q1, log_q2 = (torch.log_softmax(e / 0.3, -1) for e in (e1, e2))
+    torch.testing.assert_close(linear_sum_over_all(log_q1, log_q2), divergence.sum(1) - divergence.diagonal())
+
+
+@pytest.mark.parametrize("key", questions())
+def test_a_question_explains_every_answer_and_has_one_right_one(key):
+    question = questions()[key]
+    assert set(question) == {"question", "right", "answers", "explanations"}
+    assert question["right"] in question["answers"]
+    assert set(question["answers"]) == set(question["explanations"])
+    assert len(question["answers"]) >= 3
+    assert len(set(question["explanations"].values())) == len(question["explanations"])
