@@ -228,7 +228,7 @@ def choose_device(device: str = "auto") -> torch.device:
         raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu")
     try:
         return torch.empty(0, device=device).device
-    except RuntimeError as error:  # such as cuda:7 where there is one
+    except (AssertionError, RuntimeError) as error:  # such as cuda:7 where there is one
         raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu") from error
 
 

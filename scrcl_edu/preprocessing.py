@@ -107,6 +107,8 @@ def preprocess(
     if n_top_genes < 2:
         raise SettingsError(f"n_top_genes is {n_top_genes}; choose at least 2, usually 500 to 3000")
     adata = adata.copy() if copy else adata
+    if adata.is_view:
+        adata._init_as_actual(adata.copy())  # writing into a view would change the values of the whole
     notes = _name_uniquely(adata)
     values = _checked_values(adata.layers.get("counts", adata.X), adata.shape, already_logged=already_logged)
     if not already_logged and (fractional := _share_of_fractions(values)):
