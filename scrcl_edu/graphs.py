@@ -64,8 +64,9 @@ def cell_graph(
     if n_cells > LARGEST_EXACT_SEARCH:
         neighbors = _approximate_neighbors(values, n_neighbors, metric, seed)
     else:
-        if metric == "cosine" and not sp.issparse(values):
-            # on the unit sphere Euclidean distance sorts as cosine distance does, and has the quick exact search
+        if metric == "cosine" and not sp.issparse(values) and values.any(axis=1).all():
+            # on the unit sphere, where no cell of zeros is, Euclidean distance sorts as cosine distance does, and has the
+            # quick exact search
             values, metric = _on_unit_sphere(values), "euclidean"
         search = NearestNeighbors(n_neighbors=n_neighbors - 1, metric=metric, algorithm="brute").fit(values)
         with config_context(working_memory=n_cells * 8 * CELLS_AT_ONCE / 2**20):  # MiB of float64 distances
@@ -202,6 +203,9 @@ class Graph:
         self, matrix: sp.spmatrix, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
     ) -> None:
         self.matrix = sp.csr_matrix(matrix)
+        if not self.matrix.data.all():  # as scipy's setdiag(0) leaves them; a stored zero is no edge
+            self.matrix = self.matrix.copy()
+            self.matrix.eliminate_zeros()
         self.matrix.sort_indices()
         self.shape = self.matrix.shape
         self.dtype, self.device = dtype, torch.device(device)
