@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from scrcl_edu.errors import SettingsError
 
@@ -68,6 +68,10 @@ class Recipe:
     vote_neighbors: int = 0
 
     def __post_init__(self) -> None:
+        for setting, kind in get_type_hints(Recipe).items():
+            if get_origin(kind) is Literal and getattr(self, setting) not in (choices := get_args(kind)):
+                choose = f"{', '.join(choices[:-1])} or {choices[-1]}"
+                raise SettingsError(f"{setting} is {getattr(self, setting)!r}; choose {choose}")
         for setting, lowest in (("epochs", 0), ("n_top_genes", 2), ("n_hidden", 1), ("n_starts", 1)):
             if getattr(self, setting) < lowest:
                 raise SettingsError(f"{setting} is {getattr(self, setting)}; choose {setting} >= {lowest}")
