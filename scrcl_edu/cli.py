@@ -160,12 +160,15 @@ def fit(
 @click.option("--only", help="Lessons by number, such as 03,05.")
 @JSON_OPTION
 def run(profile: str, only: str | None, json_file: Path | None) -> None:
-    """Run the lessons from top to bottom, one after the other."""
-    from scrcl_edu.course.lessons import run_lessons
+    """Run the lessons from top to bottom, one after the other; go on when one fails."""
+    import dataclasses
 
-    results = run_lessons(only=_numbers(only), profile=profile)
-    _write_json({"lessons": [result.as_dict() for result in results]}, json_file, overwrite=True)
-    sys.exit(any(not result.passed for result in results))
+    from scrcl_edu.course import run_lessons
+
+    results = run_lessons(only, profile=profile)
+    lessons = [dataclasses.asdict(result) for result in results]
+    _write_json({"profile": profile, "lessons": lessons}, json_file, overwrite=True)
+    sys.exit(any(not result.ok for result in results))
 
 
 @main.command()
@@ -173,12 +176,9 @@ def run(profile: str, only: str | None, json_file: Path | None) -> None:
 @click.option("--check", is_flag=True, help="Only say whether the lessons are fresh; write nothing.")
 def build(only: str | None, check: bool) -> None:
     """Make the worked lessons and the student edition from notebooks/src."""
-    from scrcl_edu.course.build import build_lessons
+    from scrcl_edu.course import build_lessons
 
-    stale = build_lessons(only=_numbers(only), check=check)
-    for name in stale:
-        click.echo(f"{name} is not what its source gives; run scrcl-edu build", err=True)
-    sys.exit(bool(check and stale))
+    sys.exit(bool(build_lessons(only=only, check=check)))
 
 
 @main.group(invoke_without_command=True)
@@ -192,9 +192,13 @@ def datasets(context: click.Context) -> None:
 @datasets.command("list")
 def list_datasets() -> None:
     """A table of all datasets."""
-    from scrcl_edu import datasets as registry
+    from scrcl_edu.datasets import cards
 
-    click.echo(registry.markdown_table())
+    columns = ("name", "task", "cells", "genes", "classes", "status", "title")
+    rows = [columns, *([str(getattr(card, column) or "-") for column in columns] for card in cards().values())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 @datasets.command("get")
@@ -223,11 +227,11 @@ def _read(source: str) -> AnnData:
 
     if Path(source).exists():
         return registry.read_input(source)
-    if source in registry.names():
-        return registry.load(source)
-    raise InputFileError(
-        f"{source} is neither a file or folder nor a dataset's name; check the path, or see `scrcl-edu datasets`"
-    )
+    try:
+        name = registry.card(source).name
+    except DataError as error:
+        raise InputFileError(f"{source} is not there as a file or folder, and {error}") from error
+    return registry.load(name)
 
 
 def _result(adata: AnnData, source: str) -> dict[str, Any]:
@@ -262,10 +266,6 @@ def _write_json(result: dict[str, Any], path: Path | None, *, overwrite: bool) -
     if path is not None:
         with atomic_path(path, overwrite=overwrite) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-
-def _numbers(only: str | None) -> list[str] | None:
-    return [number.strip() for number in only.split(",") if number.strip()] if only else None
 
 
 def _peak_memory_mb() -> float:
