@@ -35,15 +35,16 @@ def normalize_log(counts: Matrix, *, target_sum: float = 1e4) -> Matrix:
 
     Returns
     -------
-    log1p values of the same kind and shape.
+    log1p values of the same kind and shape, float32 unless the counts are of another floating type.
     """
+    dtype = counts.dtype if np.issubdtype(counts.dtype, np.floating) else np.float32
     depth = np.asarray(counts.sum(axis=1)).ravel()
     factors = target_sum / np.where(depth > 0, depth, 1)
     if sp.issparse(counts):
         values = sp.csr_matrix(counts, copy=True)
-        values.data = np.log1p(values.data * np.repeat(factors, np.diff(values.indptr))).astype(counts.dtype)
+        values.data = np.log1p(values.data * np.repeat(factors, np.diff(values.indptr))).astype(dtype)
         return values
-    return np.log1p(counts * factors[:, None]).astype(counts.dtype)
+    return np.log1p(counts * factors[:, None]).astype(dtype)
 
 
 def highly_variable(log_values: Matrix, n_top_genes: int) -> np.ndarray:
@@ -110,7 +111,8 @@ def preprocess(
     if adata.is_view:
         adata._init_as_actual(adata.copy())  # writing into a view would change the values of the whole
     notes = _name_uniquely(adata)
-    values = _checked_values(adata.layers.get("counts", adata.X), adata.shape, already_logged=already_logged)
+    given = adata.X if already_logged else adata.layers.get("counts", adata.X)
+    values = _checked_values(given, adata.shape, already_logged=already_logged)
     if not already_logged and (fractional := _share_of_fractions(values)):
         notes.append(f"{fractional:.1%} of the non-zero values are not integers: taken as expected counts")
 
@@ -206,6 +208,11 @@ def _checked_values(values: Matrix, shape: tuple[int, int], *, already_logged: b
             f"the values are not integers and none exceeds {data.max():.2f}: they look log-transformed already. "
             "Give the raw counts in X or layers['counts'] (round them if they are expected counts), "
             "or pass --already-logged (already_logged=True) to use them as they are"
+        )
+    if already_logged and data.size and data.max() >= LARGEST_LOG_VALUE:
+        raise DataError(
+            f"already_logged is set but values reach {data.max():.6g}, which no log-transformed count does; "
+            "leave --already-logged (already_logged=True) out, or give the logged values in X"
         )
     if sp.issparse(values):
         values.eliminate_zeros()
