@@ -120,6 +120,9 @@ class ScRCL(nn.Module):
             raise SettingsError(f"dropout is {dropout}; choose a share from 0 to below 1, usually 0.3")
         if min(n_hidden, out_dim) < 1:
             raise SettingsError(f"n_hidden is {n_hidden} and out_dim {out_dim}; both must be at least 1")
+        for name, weight in (("neighborhood", weight_neighborhood), ("consistency", weight_consistency)):
+            if not 0 <= weight < float("inf"):
+                raise SettingsError(f"weight_{name} is {weight}; choose a number >= 0")
         self.temperature = temperature
         self.weight_neighborhood, self.weight_consistency = weight_neighborhood, weight_consistency
         self.MLP_encoder = MLPEncoder(n_genes, n_hidden)
