@@ -23,8 +23,6 @@ def unit_rows_of(n_rows: int, n_columns: int, *, seed: int, dtype: torch.dtype =
 
 def relative_error(ours: Tensor | np.ndarray | float, oracle: Tensor | np.ndarray | float) -> float:
     """Largest deviation over the largest entry."""
-    ours, oracle = (
-        np.asarray(x.detach() if isinstance(x, Tensor) else x, dtype=np.float64) for x in (ours, oracle)
-    )
+    ours, oracle = (np.asarray(x.detach() if isinstance(x, Tensor) else x, dtype=np.float64) for x in (ours, oracle))
     assert ours.shape == oracle.shape
     return float(np.abs(ours - oracle).max() / max(np.abs(oracle).max(), np.finfo(float).tiny))

@@ -138,7 +138,9 @@ def test_views_that_agree_have_nothing_left_to_align():
 
 def test_neighborhood_alignment_falls_as_neighbors_come_together():
     groups = np.repeat(np.arange(3), 8)
-    graph = Graph(sp.csr_matrix((groups[:, None] == groups) & ~np.eye(24, dtype=bool)).astype(float), dtype=torch.float64)
+    graph = Graph(
+        sp.csr_matrix((groups[:, None] == groups) & ~np.eye(24, dtype=bool)).astype(float), dtype=torch.float64
+    )
     centers, noise = np.eye(24, 6)[groups], np.random.default_rng(0).standard_normal((24, 6))
     values = [
         float(neighborhood_alignment(*2 * [torch.tensor(centers + spread * noise)], graph, temperature=0.5))

@@ -117,5 +117,7 @@ def test_gene_programs_are_the_reference_convolution_over_the_directed_gene_grap
     programs = encoder(profiles, Graph(gcn_operator(directed), dtype=torch.float64))
     assert relative_error(programs, theirs(profiles, edges).relu()) < 1e-9
     assert programs.min() >= 0
-    sparse = encoder(Graph(sp.csr_matrix(profiles.numpy()), dtype=torch.float64), Graph(gcn_operator(directed), dtype=torch.float64))
+    sparse = encoder(
+        Graph(sp.csr_matrix(profiles.numpy()), dtype=torch.float64), Graph(gcn_operator(directed), dtype=torch.float64)
+    )
     assert relative_error(sparse, programs) < 1e-9
