@@ -19,6 +19,7 @@ from scrcl_edu.files import atomic_path
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL)
 CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")
 MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|/var/folders/|[A-Z]:\\\\Users)[\w./\\-]*")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 STUB = "raise NotImplementedError  # your code here"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -126,7 +127,7 @@ def _build(source: Path, folder: Path) -> list[str]:
     except Exception as error:
         if type(error).__name__ not in ("CellExecutionError", "CellTimeoutError", "DeadKernelError"):
             raise
-        return [f"failed: {str(error).strip().splitlines()[-1]}"]
+        return [f"failed: {ANSI.sub('', str(error)).strip().splitlines()[-1]}"]
     _clean(notebook)
     leaks = _machine_paths(notebook)
     if leaks:
@@ -188,7 +189,7 @@ def _clean(notebook: Any) -> None:
 
 def _machine_paths(notebook: Any) -> list[str]:
     found = []
-    for number, cell in enumerate(notebook.cells):
+    for number, cell in enumerate(notebook.cells, start=1):
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             texts = [output.get("text", ""), *(str(data[kind]) for kind in data if not kind.startswith("image/"))]

@@ -35,7 +35,7 @@ class LessonResult:
     peak_mb
         Largest memory of the kernel and its children together, in MB (10^6 bytes).
     slowest
-        Number and seconds of the slowest cell; None when no cell ran.
+        Number, from 1, and seconds of the slowest cell; None when no cell ran.
     problem
         The cell that failed and its error; empty when `ok`.
     """
@@ -118,7 +118,7 @@ def summary(results: list[LessonResult]) -> str:
 
 def _run(lesson: Path, target: Path, folder: Path, profile: str, seed: int) -> LessonResult:
     command = [sys.executable, "-m", "papermill", str(lesson), str(target), "-p", "PROFILE", profile]
-    command += ["-p", "SEED", str(seed), "--cwd", str(folder), "-k", "python3", "--no-progress-bar"]
+    command += ["-p", "SEED", str(seed), "--cwd", str(folder), "-k", "python3", "-l", "python", "--no-progress-bar"]
     target.unlink(missing_ok=True)
     start = time.perf_counter()
     with tempfile.TemporaryFile() as said:
@@ -163,12 +163,13 @@ def _inspect(target: Path) -> tuple[tuple[int, float] | None, str]:
 
     if not target.is_file():
         return None, ""
-    cells = nbformat.read(target, as_version=4).cells
+    added = {"injected-parameters", "papermill-error-cell-tag"}  # not among the cells that an author counts
+    cells = [c for c in nbformat.read(target, as_version=4).cells if not added & set(c.metadata.get("tags", []))]
     times, problem = [], ""
-    for number, cell in enumerate(cells):
+    for number, cell in enumerate(cells, start=1):
         times.append((cell.metadata.get("papermill", {}).get("duration") or 0.0, number))
         for output in cell.get("outputs", []):
             if output.output_type == "error" and not problem:
-                problem = f"cell {number}: {output.ename}: {str(output.evalue).strip().splitlines()[:1]}"
+                problem = f"cell {number}: {output.ename}: {' '.join(str(output.evalue).split())[:200]}"
     longest = max(times, default=(0.0, 0))
     return ((longest[1], longest[0]) if longest[0] else None), problem

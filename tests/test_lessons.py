@@ -1,0 +1,182 @@
+"""The lessons as they are stored: executed, compared, fresh, and free of solutions where they should be."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from scrcl_edu.course.build import MACHINE_PATH, SOLUTION, freshness, read_source
+from scrcl_edu.course.exercises import catalogue
+from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.course.quizzes import questions
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+SOURCES = sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
+pytestmark = pytest.mark.skipif(not SOURCES, reason="an installed package has no sources of lessons")
+each_lesson = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
+
+PNG = "image/png"
+
+
+def _code_cells(path: Path) -> list:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def _worked(source: Path) -> Path:
+    return NOTEBOOKS / f"{source.stem}.ipynb"
+
+
+def _student(source: Path) -> Path:
+    return NOTEBOOKS / "student" / f"{source.stem}.ipynb"
+
+
+def _excused(cell: object) -> bool:
+    return bool({"nbval-ignore-output", "nbval-skip"} & set(cell.metadata.get("tags", [])))
+
+
+def _compared_texts(cell: object) -> list[str]:
+    found = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        found += [output.get("text", ""), *(data[kind] for kind in ("text/plain", "text/html") if kind in data)]
+    return [text for text in found if text.strip()]
+
+
+@each_lesson
+def test_editions_are_fresh(source):
+    assert freshness(source, NOTEBOOKS) == []
+
+
+@each_lesson
+def test_a_lesson_has_its_name_from_the_list(source):
+    assert source.stem in LESSONS.values()
+
+
+@each_lesson
+def test_every_cell_of_a_worked_lesson_was_executed_in_order_and_none_failed(source):
+    cells = [cell for cell in _code_cells(_worked(source)) if cell.source.strip()]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert not [output for cell in cells for output in cell.outputs if output.get("name") == "stderr"]
+
+
+@each_lesson
+def test_at_least_ten_outputs_are_compared(source):
+    # A figure's alt text never changes with its numbers, and an empty print says nothing.
+    cells = [cell for cell in _code_cells(_worked(source)) if not _excused(cell)]
+    meaningful = [
+        cell
+        for cell in cells
+        if any(re.search(r"\w", text) and not text.startswith(("Figure:", "Slider:")) for text in _compared_texts(cell))
+    ]
+    assert len(meaningful) >= 10
+
+
+@each_lesson
+def test_at_most_a_quarter_of_the_cells_is_excused(source):
+    cells = _code_cells(_worked(source))
+    assert sum(map(_excused, cells)) <= len(cells) / 4
+
+
+@each_lesson
+def test_no_path_of_a_machine_is_stored(source):
+    for path in (_worked(source), _student(source)):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for text in [cell.source, *(_compared_texts(cell) if cell.cell_type == "code" else [])]:
+                assert not MACHINE_PATH.search(re.sub(r"data:image/[^\"']*", "", text))
+
+
+@each_lesson
+def test_every_picture_has_a_text(source):
+    for cell in _code_cells(_worked(source)):
+        for output in cell.outputs:
+            if PNG in output.get("data", {}):
+                assert len(output.metadata.get(PNG, {}).get("alt", "")) > 10, cell.source
+
+
+@each_lesson
+def test_the_student_edition_holds_no_solution_and_no_output(source):
+    student = _student(source).read_text(encoding="utf-8")
+    assert "SOLUTION" not in student
+    solutions = SOLUTION.findall(source.read_text(encoding="utf-8"))
+    assert student.count("raise NotImplementedError  # your code here") == len(solutions)
+    assert not any(cell.outputs or cell.execution_count for cell in _code_cells(_student(source)))
+
+
+@each_lesson
+def test_parameters_are_the_two_that_run_sets(source):
+    tagged = [cell for cell in read_source(source).cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    names = [target.id for node in ast.parse(tagged[0].source).body for target in node.targets]
+    assert names == ["PROFILE", "SEED"]
+
+
+@each_lesson
+def test_every_exercise_of_the_lesson_is_there_and_goes_on_whatever_happens(source):
+    text = source.read_text(encoding="utf-8")
+    expected = {name for name, exercise in catalogue().items() if exercise.lesson == source.stem[:2]}
+    assert set(re.findall(r"^(\w+) = check\(\"(?:\w+)\", \w+\)\.function$", text, re.MULTILINE)) == expected
+    assert expected <= set(re.findall(r"^hint\(\"(\w+)\"\)$", text, re.MULTILINE))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name in expected:
+            wanted = list(inspect.signature(catalogue()[node.name].reference).parameters)
+            assert [argument.arg for argument in node.args.args] == wanted
+
+
+@each_lesson
+def test_a_lesson_asks_three_to_five_questions(source):
+    lesson = source.stem[:2]
+    assert 3 <= sum(key.startswith(f"{lesson}-") for key in questions()) <= 5
+    assert re.search(rf'^quiz\("{lesson}', source.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.slow
+@each_lesson
+def test_nbval_finds_the_same_outputs_again(source):
+    result = _nbval(_worked(source))
+    assert result.returncode == 0, result.stdout[-4000:]
+
+
+@pytest.mark.slow
+def test_nbval_goes_red_when_one_number_is_changed(tmp_path):
+    lesson = json.loads(_worked(SOURCES[0]).read_text(encoding="utf-8"))
+    changed = tmp_path / _worked(SOURCES[0]).name
+    assert _change_one_number(lesson)
+    changed.write_text(json.dumps(lesson), encoding="utf-8")
+    result = _nbval(changed)
+    assert result.returncode == 1
+    assert "1 failed" in result.stdout
+
+
+def _change_one_number(lesson: dict) -> bool:
+    for cell in lesson["cells"]:
+        if "nbval-ignore-output" in cell["metadata"].get("tags", []):
+            continue
+        for output in cell.get("outputs", []):
+            text = "".join(output.get("text", []))
+            # not a time or a memory, which the sanitizer takes out
+            number = re.search(r"\d+\b(?! ?(?:s|ms|seconds|minutes|[MG]i?B)\b)(?!\.\d)", text)
+            if number and "Platform" not in text:
+                output["text"] = text[: number.start()] + f"{int(number.group()) + 1}" + text[number.end() :]
+                return True
+    return False
+
+
+def _nbval(notebook: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env"]
+    command += [
+        "--nbval-cell-timeout",
+        "300",
+        "--nbval-sanitize-with",
+        str(NOTEBOOKS.parent / "tests/nbval_sanitize.cfg"),
+    ]
+    command += ["--rootdir", str(notebook.parent), "-c", "/dev/null", notebook.name]
+    return subprocess.run(command, cwd=notebook.parent, capture_output=True, text=True, check=False)
