@@ -55,6 +55,7 @@ def main() -> None:
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that Ctrl-C left beside OUT.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--quiet", is_flag=True, help="No progress bar, no notes.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw the cells by cluster, and by label (.png, .pdf).")
 @JSON_OPTION
 def fit(
     source: str,
@@ -72,6 +73,7 @@ def fit(
     resume: bool,
     overwrite: bool,
     quiet: bool,
+    figure: Path | None,
     json_file: Path | None,
 ) -> None:
     """Find the cell types in INPUT: a dataset's name, or a file or folder of counts.
@@ -80,7 +82,7 @@ def fit(
     """
     from scrcl_edu.files import check_output
 
-    for path in (out, json_file):
+    for path in (out, figure, json_file):
         if path is not None:
             check_output(path, overwrite=overwrite)
     if resume and out is None:
@@ -149,6 +151,8 @@ def fit(
             unscored = error
     if not quiet:
         _report(adata, result)
+    if figure is not None:
+        _draw(adata, labels, figure, overwrite=overwrite)
     _write_json(result, json_file, overwrite=overwrite)
     if unscored is not None:
         kept = f"; the clusters are in {out}" if out else ""
@@ -214,6 +218,32 @@ def get_dataset(name: str) -> None:
 
 
 @main.command()
+@click.option("--datasets", "names", help="By name, such as pbmc68k_reduced,sc_celseq2.")
+@click.option("--recipes", default="robust", show_default=True, help="robust, paper, or names of recipes; '' for none.")
+@click.option("--baselines", default="", help="Such as pca_kmeans,leiden_k; all for all.")
+@click.option("--protocols", default="label-free", show_default=True, help="label-free, oracle (paper only), or both.")
+@click.option("--seeds", default=5, show_default=True, help="How many.")
+@click.option("--epochs", type=int, help="Instead of each recipe's own.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
+@click.option("--jobs", default=1, show_default=True, help="Processes at once.")
+@click.option("--out", type=click.Path(path_type=Path), help="Results (.json); rows that are there are not run again.")
+@click.option("--overwrite", is_flag=True, help="Replace rows that were made with other settings.")
+@click.option("--released", type=click.Choice(["predictions", "embeddings"]), help="Score what the authors released.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Folder of label tables, for --released.")
+@click.option("--table", help="Print a table of stored results: paper, methods, spatial or starts.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of stored results  [default: what ships]")
+@click.option("--markdown", is_flag=True, help="The table as Markdown.")
+def benchmark(**options: Any) -> None:
+    """Score methods on datasets, or what the authors released; print tables of the stored results.
+
+    Makes a row for each dataset, method and seed; can be stopped and started again at any time.
+    """
+    from scrcl_edu.benchmarking.command import run_command
+
+    run_command(**options, command=" ".join(["scrcl-edu", *sys.argv[1:]]), report=click.echo)
+
+
+@main.command()
 @click.option("--network", is_flag=True, help="Also try to reach the network.")
 def doctor(network: bool) -> None:
     """Say what this machine is, and what is missing for the course."""
@@ -258,6 +288,23 @@ def _write_h5ad(adata: AnnData, out: Path, *, overwrite: bool) -> None:
 
     with atomic_path(out, overwrite=overwrite) as temporary:
         adata.write_h5ad(temporary)
+
+
+def _draw(adata: AnnData, labels: str | None, path: Path, *, overwrite: bool) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from scrcl_edu.files import atomic_path
+    from scrcl_edu.plotting import embedding
+
+    groups = ["scrcl", labels] if labels else ["scrcl"]
+    drawing, axes = plt.subplots(1, len(groups), figsize=(6 * len(groups), 5), layout="constrained", squeeze=False)
+    for place, group in zip(axes[0], groups, strict=True):
+        embedding(adata, group, title="clusters" if group == "scrcl" else group, axes=place)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        drawing.savefig(temporary, dpi=110)
 
 
 def _write_json(result: dict[str, Any], path: Path | None, *, overwrite: bool) -> None:
