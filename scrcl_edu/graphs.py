@@ -65,8 +65,8 @@ def cell_graph(
         neighbors = _approximate_neighbors(values, n_neighbors, metric, seed)
     else:
         if metric == "cosine" and not sp.issparse(values) and values.any(axis=1).all():
-            # on the unit sphere Euclidean distance sorts as cosine distance does, and has the quick exact search; a cell
-            # of zeros is not on it
+            # on the unit sphere, where no cell of zeros is, Euclidean distance sorts as cosine distance does, and has
+            # the quick exact search
             values, metric = _on_unit_sphere(values), "euclidean"
         search = NearestNeighbors(n_neighbors=n_neighbors - 1, metric=metric, algorithm="brute").fit(values)
         with config_context(working_memory=n_cells * 8 * CELLS_AT_ONCE / 2**20):  # MiB of float64 distances

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import entropy
 
+from scrcl_edu import alignment
 from scrcl_edu.alignment import (
     alignments,
     cell_alignment,
@@ -36,7 +37,7 @@ def problems(draw):
 
 
 def neighborhood_dense(e1, e2, graph, temperature):
-    """The oracle, where it is one: next to a cell whose others are all a hair away the ratio itself is ill-conditioned."""
+    """The dense form, but where all others are a hair away from some cell: there the ratio itself is ill-conditioned."""
     dense = neighborhood_alignment_dense(e1, e2, graph, temperature=temperature)
     assume(dense < 1e3)
     return dense
@@ -79,6 +80,16 @@ def test_both_alignments_at_once_equal_the_dense_forms_with_their_gradients(prob
     assert_equal_with_gradients(ours, dense, (e1, e2))
     assert relative_error(distribution, distribution_alignment(e1, e2, temperature=temperature)) < 1e-12
     assert relative_error(neighborhood, neighborhood_alignment(e1, e2, graph, temperature=temperature)) < 1e-12
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 7, 50])
+def test_taking_rows_in_blocks_changes_neither_values_nor_gradients(rows_at_once, monkeypatch):
+    e1, e2 = (unit_rows_of(50, 6, seed=view) for view in (1, 2))
+    graph = Graph(random_graph(50, isolated=3), dtype=torch.float64)
+    monkeypatch.setattr(alignment, "BLOCK_ENTRIES", 6 * rows_at_once)
+    dense = distribution_alignment_dense(e1, e2), neighborhood_alignment_dense(e1, e2, graph)
+    for which, oracle in enumerate(dense):
+        assert_equal_with_gradients(alignments(e1, e2, graph)[which], oracle, (e1, e2))
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.1, 1.0, 5.0])

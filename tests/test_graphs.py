@@ -1,4 +1,4 @@
-"""Cell, gene and spatial graphs against scikit-learn, the low-pass filter against dense powers, Graph against arrays."""
+"""Cell, gene and spatial graphs against scikit-learn, the low-pass filter and Graph against dense arrays."""
 
 import networkx as nx
 import numpy as np

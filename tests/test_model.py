@@ -1,4 +1,4 @@
-"""The whole module: its parts meet as described, nothing as large as cells x cells is made, bad settings are refused."""
+"""The whole module: its parts meet as described, and nothing as large as cells x cells is made."""
 
 import numpy as np
 import pytest
