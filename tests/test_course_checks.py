@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from scrcl_edu.course import check, hint, hints, progress, quiz, record
-from scrcl_edu.course.checking import CheckFailed, Exercise, Mutant, find_exercise, judge
+from scrcl_edu.course.checking import CheckFailed, find_exercise, judge
 from scrcl_edu.course.comparing import describe, difference
+from scrcl_edu.course.exercise import Exercise, Mutant
 from scrcl_edu.errors import SettingsError
 
 

@@ -6,7 +6,7 @@ import functools
 import importlib
 import pkgutil
 
-from scrcl_edu.course.checking import Exercise
+from scrcl_edu.course.exercise import Exercise
 
 
 @functools.cache

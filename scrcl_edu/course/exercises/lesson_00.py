@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scrcl_edu import evaluation
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 
 
 def share_of_zeros(counts: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scrcl_edu import preprocessing
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 
 
 def drop_empty(counts: np.ndarray) -> np.ndarray:

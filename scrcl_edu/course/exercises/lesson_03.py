@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scrcl_edu import encoders
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 
 
 def gcn_layer(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

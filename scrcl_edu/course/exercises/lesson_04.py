@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scrcl_edu import alignment
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 
 
 def log_probabilities(e: Tensor, temperature: float) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 from scrcl_edu.course.exercises.lesson_04 import unit_pair
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scrcl_edu import encoders, refinement
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 from scrcl_edu.graphs import Graph
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from scrcl_edu import training
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 from scrcl_edu.model import Inputs, ScRCL
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from scrcl_edu import evaluation
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 
 
 def hungarian_accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scrcl_edu import clustering, graphs, preprocessing
-from scrcl_edu.course.checking import Exercise, Mutant
+from scrcl_edu.course.exercise import Exercise, Mutant
 
 
 def spatial_graph(coordinates: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
