@@ -32,12 +32,12 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> Path:
         When the path is a folder, exists without `overwrite`, or cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give the name of a file inside it, such as {path / 'result.h5ad'}")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists and is kept; choose another name or pass --overwrite (overwrite=True)")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first")
+    with _explained(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; give the name of a file inside it, such as {path / 'result.h5ad'}")
+        _refuse_existing(path, overwrite=overwrite)
+        if not path.parent.is_dir():
+            raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first")
     with atomic_path(path, overwrite=True, keep=False):
         pass
     return path
@@ -63,19 +63,31 @@ def atomic_path(path: str | Path, *, overwrite: bool = False, keep: bool = True)
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    with _explained(path):
+        try:
+            temporary.touch(exist_ok=False)
+            yield temporary
+            if keep:
+                _refuse_existing(path, overwrite=overwrite)
+                os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path, *, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists and is kept; choose another name or pass --overwrite (overwrite=True)")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        temporary.touch(exist_ok=False)
-        yield temporary
-        if keep and path.exists() and not overwrite:
-            raise OutputError(f"{path} exists and is kept; choose another name or pass --overwrite (overwrite=True)")
-        if keep:
-            os.replace(temporary, path)
+        yield
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         if error.errno == errno.ENOSPC:
             raise OutputError(f"{path} was not written: the disk is full; free some space and try again") from error
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another folder") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise OutputError(f"{path} cannot be written: {reason}; choose another folder or name") from error
