@@ -20,8 +20,8 @@ from scrcl_edu.graphs import cell_graph
 from scrcl_edu.recipes import recipe
 from scrcl_edu.training import Interrupted
 
-SMALL = recipe("robust").with_(epochs=3, n_hidden=16)
-SPATIAL = recipe("robust/spatial").with_(epochs=3, n_hidden=16)
+SMALL = recipe("robust").with_(epochs=3, n_hidden=16, n_starts=4)
+SPATIAL = recipe("robust/spatial").with_(epochs=3, n_hidden=16, n_starts=4)
 PAPER = recipe("paper/Zeisel").with_(epochs=4, n_hidden=16)
 
 
