@@ -37,7 +37,7 @@ def problems(draw):
 
 
 def neighborhood_dense(e1, e2, graph, temperature):
-    """The dense form; not where all others are a hair away from a cell, which makes the ratio itself ill-conditioned."""
+    """The dense form; not where all others are a hair from a cell, which makes the ratio itself ill-conditioned."""
     dense = neighborhood_alignment_dense(e1, e2, graph, temperature=temperature)
     assume(dense < 1e3)
     return dense
