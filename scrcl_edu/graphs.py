@@ -18,9 +18,11 @@ from torch import Tensor
 
 from scrcl_edu.errors import DataError, SettingsError
 
-LARGEST_EXACT_SEARCH = 50_000  # cells; above it the neighbors are found by pynndescent, approximately
+LARGEST_EXACT_SEARCH = 100_000  # cells; above it pynndescent, which finds most neighbors, is the quicker one
 CELLS_AT_ONCE = 256  # whose distances to all others are in memory during an exact search
 DENSE_ABOVE = 0.08  # share of non-zero entries from which a dense matrix product is the quicker one
+LARGEST_GRAM = 5000  # genes, all pairs of which are held at once while neighbors are searched by dense products
+GRAM_CELLS = 4096  # cells that are dense at once during these products
 
 
 def cell_graph(
@@ -44,7 +46,7 @@ def cell_graph(
     n_components
         Search in this many principal components; None is the paper's rule, 50 from 10,000 cells on.
     seed
-        Of the principal components and of the approximate search above 50,000 cells.
+        Of the principal components and of the approximate search above 100,000 cells.
 
     Returns
     -------
@@ -86,7 +88,8 @@ def gene_graph(values: np.ndarray | sp.csr_matrix, *, n_neighbors: int = 5) -> s
 
     Returns
     -------
-    Directed and binary, shape (n_genes, n_genes); entry [g, h] is the edge from g to h. Self-loops included.
+    Directed and binary, shape (n_genes, n_genes); entry [g, h] is the edge from g to h. Self-loops included, unless more
+    than `n_neighbors` genes have the same profile.
 
     Raises
     ------
@@ -96,6 +99,11 @@ def gene_graph(values: np.ndarray | sp.csr_matrix, *, n_neighbors: int = 5) -> s
     n_genes = values.shape[1]
     if not 1 <= n_neighbors <= n_genes:
         raise SettingsError(f"n_neighbors is {n_neighbors} but there are {n_genes} genes; choose 1 to {n_genes}")
+    if sp.issparse(values) and n_genes <= LARGEST_GRAM and _is_cheaper_dense(values):
+        nearest = np.argpartition(_squared_distances(values), n_neighbors - 1, axis=1)[:, :n_neighbors]
+        rows = np.repeat(np.arange(n_genes), n_neighbors)
+        ones = np.ones(rows.size, np.float32)
+        return sp.csr_matrix((ones, (rows, nearest.ravel())), shape=(n_genes, n_genes))
     genes = sp.csr_matrix(values.T) if sp.issparse(values) else np.ascontiguousarray(values.T)
     search = NearestNeighbors(n_neighbors=n_neighbors, metric="euclidean", algorithm="brute").fit(genes)
     graph = search.kneighbors_graph(genes, mode="connectivity")
@@ -162,9 +170,7 @@ def low_pass(values: np.ndarray | sp.csr_matrix, graph: sp.csr_matrix, n_steps: 
 
 def dense_if_cheaper(values: np.ndarray | sp.csr_matrix) -> np.ndarray | sp.csr_matrix:
     """The same matrix, as an array when so many entries are non-zero that sparse products are the slower ones."""
-    if sp.issparse(values) and values.nnz > DENSE_ABOVE * np.prod(values.shape, dtype=float):
-        return values.toarray()
-    return values
+    return values.toarray() if sp.issparse(values) and _is_cheaper_dense(values) else values
 
 
 def principal_components(
@@ -269,6 +275,28 @@ def _check_neighbors(n_others: int, n_points: int, what: str, *, given: int) -> 
     if n_others >= n_points:
         most = n_points - 1 + given - n_others
         raise SettingsError(f"n_neighbors is {given} but there are {n_points} {what}; choose n_neighbors <= {most}")
+
+
+def _is_cheaper_dense(values: sp.csr_matrix) -> bool:
+    return values.nnz > DENSE_ABOVE * np.prod(values.shape, dtype=float)
+
+
+def _squared_distances(values: sp.csr_matrix) -> np.ndarray:
+    """Between columns, rounded to float32 at the end as scikit-learn does: ties of counts are then the same."""
+    squared = -2 * _gram(values)
+    lengths = squared.diagonal() / -2
+    squared += lengths[:, None]
+    squared += lengths
+    return np.maximum(squared, 0, out=squared).astype(np.float32)
+
+
+def _gram(values: sp.csr_matrix) -> np.ndarray:
+    """X^T X in float64, exact for counts, with some cells dense at a time."""
+    products = np.zeros((values.shape[1], values.shape[1]))
+    for start in range(0, values.shape[0], GRAM_CELLS):
+        block = values[start : start + GRAM_CELLS].toarray().astype(np.float64)
+        products += block.T @ block
+    return products
 
 
 def _union(neighbors: np.ndarray, n_points: int) -> sp.csr_matrix:

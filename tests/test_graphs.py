@@ -154,6 +154,16 @@ def test_gene_graph_is_directed_from_each_gene_to_its_five_nearest_itself_includ
     assert not same_edges(graph, graph.T)
 
 
+@pytest.mark.parametrize("largest", [graphs.LARGEST_GRAM, 0], ids=["dense products", "sparse search"])
+def test_gene_graph_of_sparse_counts_is_that_of_scikit_learn_ties_included(largest, monkeypatch):
+    monkeypatch.setattr(graphs, "LARGEST_GRAM", largest)
+    monkeypatch.setattr(graphs, "GRAM_CELLS", 30)
+    counts = sp.csr_matrix(np.random.default_rng(0).poisson(0.3, (100, 60)).astype(np.float32))
+    genes = sp.csr_matrix(counts.T)
+    search = NearestNeighbors(n_neighbors=5, metric="euclidean", algorithm="brute").fit(genes)
+    assert (gene_graph(counts) != search.kneighbors_graph(genes)).nnz == 0
+
+
 def test_a_gene_graph_needs_enough_genes():
     for n_neighbors in (0, 5):
         with pytest.raises(SettingsError, match=f"n_neighbors is {n_neighbors} but there are 4 genes; choose 1 to 4"):
