@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {"fit": "fitting", "check": "course", "hint": "course", "quiz": "course", "progress": "course"}
 _MODULES = (
-    "alignment benchmarking clustering course datasets encoders errors evaluation files fitting graphs "
+    "alignment baselines benchmarking clustering course datasets encoders errors evaluation files fitting graphs "
     "interpretation model plotting preprocessing recipes refinement training"
 ).split()
 
