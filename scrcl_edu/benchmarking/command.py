@@ -1,0 +1,69 @@
+"""What `scrcl-edu benchmark` does with its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scrcl_edu.benchmarking.methods import BASELINES
+from scrcl_edu.benchmarking.released import SCORED, store_released
+from scrcl_edu.benchmarking.running import benchmark
+from scrcl_edu.benchmarking.tables import as_text, results_table
+from scrcl_edu.errors import SettingsError
+from scrcl_edu.files import check_output
+
+
+def run_command(
+    *,
+    names: str | None,
+    out: Path | None,
+    recipes: str,
+    baselines: str,
+    protocols: str,
+    released: str | None,
+    labels: Path | None,
+    table: str | None,
+    results: Path | None,
+    markdown: bool,
+    overwrite: bool,
+    command: str,
+    report: Callable[[str], Any],
+    **settings: Any,
+) -> None:
+    """Print a table, score what was released, or run a benchmark, whichever the options ask for.
+
+    Raises
+    ------
+    SettingsError
+        When neither `table` nor `out` is given, or there are no datasets to run.
+    ScrclError
+        Whatever these raise.
+    """
+    if table is not None:
+        report(as_text(results_table(table, folder=results), markdown=markdown).rstrip("\n"))
+        return
+    if out is None:
+        raise SettingsError("--out is missing: name the .json file for the results, or ask for a --table")
+    if released is not None:
+        check_output(out, overwrite=overwrite)
+        chosen = _listed(names) or SCORED
+        store_released(released, out, names=chosen, labels=labels, command=command, report=report)
+        return
+    if not names:
+        raise SettingsError("--datasets is missing; `scrcl-edu datasets` lists them")
+    benchmark(
+        _listed(names),
+        out=out,
+        recipes=_listed(recipes),
+        baselines=list(BASELINES) if baselines == "all" else _listed(baselines),
+        protocols=_listed(protocols),
+        overwrite=overwrite,
+        command=command,
+        report=report,
+        **settings,
+    )
+
+
+def _listed(names: str | None) -> list[str]:
+    return [name.strip() for name in (names or "").split(",") if name.strip()]

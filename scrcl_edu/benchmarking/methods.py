@@ -1,0 +1,207 @@
+"""One method on one dataset with one seed: scRCL by a recipe, or a baseline, blind to everything but the counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scrcl_edu import __version__, evaluation
+from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.recipes import Recipe, recipe, recipe_names
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PROTOCOLS = ("label-free", "oracle")
+BASELINES = {
+    "pca_kmeans": "PCA (30) + k-means",
+    "pca_kmeans_cosine": "PCA (30) + k-means, cosine",
+    "leiden_k": "Leiden at K",
+    "leiden_1": "Leiden at resolution 1",
+    "smoothed_pca_kmeans": "smoothed values, PCA + k-means",
+    "untrained": "scRCL untrained",
+    "scvi": "scVI + k-means, scVI + Ward",
+    "pca_kmeans_vote": "PCA + k-means + vote",
+    "leiden_k_vote": "Leiden at K + vote",
+}
+SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote")
+ROWS = {"scvi": ("scvi_kmeans", "scvi_ward")}  # a job that gives more than the one row of its name
+N_TOP_GENES = 2000
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scanpy", "igraph")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What gives a row (two for scVI): the dataset, the method, the protocol, the seed, and every setting."""
+
+    dataset: str
+    method: str
+    protocol: str
+    seed: int
+    settings: dict[str, Any] = dataclasses.field(hash=False)
+    device: str = "auto"
+
+    @property
+    def keys(self) -> list[tuple[str, str, str, int]]:
+        """What its rows are known by."""
+        return [(self.dataset, method, self.protocol, self.seed) for method in ROWS.get(self.method, (self.method,))]
+
+
+def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = None) -> dict[str, Any]:
+    """Every setting of a method on a dataset, as plain values.
+
+    Parameters
+    ----------
+    method
+        A baseline; "paper", which is the dataset's own row or the defaults of its task; "robust", which is
+        "robust/spatial" in space; or any recipe's name.
+    dataset, task
+        Name, and "scrna" or "spatial".
+    epochs
+        Instead of those of the recipe, or of scVI.
+
+    Raises
+    ------
+    SettingsError
+        When there is neither a baseline nor a recipe of that name.
+    """
+    if method not in BASELINES:
+        return _recipe(method, dataset, task, epochs).as_dict()
+    if method == "untrained":
+        return _recipe("robust", dataset, task, 0).as_dict()
+    from scrcl_edu import baselines
+
+    settings: dict[str, Any] = {"n_top_genes": N_TOP_GENES, "hvg_flavor": _flavor(task)}
+    if method == "scvi":
+        return settings | {"n_latent": baselines.SCVI_DIMENSIONS, "epochs": epochs or baselines.SCVI_EPOCHS}
+    settings |= {"n_components": baselines.N_COMPONENTS}
+    settings |= {"n_starts": baselines.N_STARTS} if "kmeans" in method else {"n_neighbors": baselines.N_NEIGHBORS}
+    if method == "smoothed_pca_kmeans":
+        settings["n_steps"] = max(_recipe("robust", dataset, task, None).filter_steps)
+    return settings
+
+
+def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
+    """Cluster without labels, then score: the rows of a job.
+
+    Parameters
+    ----------
+    job
+        What to run. Only the oracle protocol is shown the labels before the clusters are final.
+    adata
+        Counts in `layers["counts"]` or `X`, true classes in ``obs["label"]``.
+
+    Returns
+    -------
+    Rows of plain values, one for each clustering.
+
+    Raises
+    ------
+    ScrclError
+        Whatever the method raises; the message says what to change.
+    """
+    if "label" not in adata.obs:
+        raise DataError(f"{job.dataset} has no column 'label' in obs; scores need the true classes there")
+    labels = adata.obs["label"].astype(str).to_numpy()
+    n_classes = len(np.unique(labels))
+    bare = blind(adata)
+    started = time.perf_counter()
+    facts: dict[str, Any] = {"epochs": job.settings.get("epochs", 0), "device": "cpu"}
+    if job.method in BASELINES and job.method != "untrained":
+        clusterings = _baseline(job, bare, n_classes)
+        facts["best_epoch"] = facts["epochs"]
+    else:
+        clusterings = _scrcl(job, bare, n_classes, labels)
+        facts |= {name: bare.uns["scrcl"][name] for name in ("epochs", "best_epoch", "device")}
+    seconds = time.perf_counter() - started
+    seen = bare.obs_names.astype(int)  # empty cells were dropped
+    return [
+        {"dataset": job.dataset, "method": method, "protocol": job.protocol, "seed": job.seed}
+        | {name: round(value, 6) for name, value in evaluation.scores(labels[seen], clusters).items()}
+        | {"n_clusters": len(np.unique(clusters)), "n_classes": n_classes, "n_cells": len(seen)}
+        | facts
+        | {"seconds": round(seconds, 2), "settings": job.settings, "versions": versions(job.method)}
+        for method, clusters in clusterings.items()
+    ]
+
+
+def blind(adata: AnnData) -> AnnData:
+    """The counts, the genes' names and the coordinates; cells are numbered, and nothing else is known of them."""
+    import pandas as pd
+    from anndata import AnnData
+
+    counts = adata.layers.get("counts", adata.X)
+    cells = pd.DataFrame(index=[str(number) for number in range(adata.n_obs)])
+    bare = AnnData(counts.copy(), obs=cells, var=pd.DataFrame(index=adata.var_names))
+    if "spatial" in adata.obsm:
+        bare.obsm["spatial"] = np.asarray(adata.obsm["spatial"])
+    return bare
+
+
+def versions(method: str = "") -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"scrcl_edu": __version__}
+    for package in (*_PACKAGES, *(["scvi-tools"] if method == "scvi" else [])):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def _recipe(method: str, dataset: str, task: str, epochs: int | None) -> Recipe:
+    if method == "paper":
+        own, default = f"paper/{dataset}", {"scrna": "paper/default_SC", "spatial": "paper/default_ST"}[task]
+        name = own if own in recipe_names() else default
+    elif method == "robust" and task == "spatial":
+        name = "robust/spatial"
+    else:
+        name = method
+    if name not in recipe_names():
+        raise SettingsError(
+            f"there is no method {method!r}; recipes are robust, paper and {', '.join(recipe_names()[:2])}, ...; "
+            f"baselines are {', '.join(BASELINES)}"
+        )
+    found = recipe(name)
+    if found.task != task:
+        raise SettingsError(f"recipe {name!r} is for {found.task} data, but {dataset} is {task}; choose another")
+    return found if epochs is None else found.with_(epochs=epochs)
+
+
+def _flavor(task: str) -> str:
+    return "seurat_v3" if task == "spatial" else "seurat"
+
+
+def _baseline(job: Job, bare: AnnData, n_clusters: int) -> dict[str, np.ndarray]:
+    from scrcl_edu import baselines
+    from scrcl_edu.preprocessing import preprocess
+
+    preprocess(bare, n_top_genes=job.settings["n_top_genes"], flavor=job.settings["hvg_flavor"])
+    if job.method == "scvi":
+        return baselines.scvi(bare, n_clusters, seed=job.seed, epochs=job.settings["epochs"])
+    name = job.method.removesuffix("_vote")
+    cluster = getattr(baselines, name)
+    if job.method in SPATIAL_ONLY:
+        cluster = baselines.voted(cluster)
+    extra = {"n_steps": job.settings["n_steps"]} if "n_steps" in job.settings else {}
+    return {job.method: cluster(bare, n_clusters, seed=job.seed, **extra)}
+
+
+def _scrcl(job: Job, bare: AnnData, n_clusters: int, labels: np.ndarray) -> dict[str, np.ndarray]:
+    from scrcl_edu.fitting import fit
+
+    settings = Recipe(**job.settings | {"filter_steps": tuple(job.settings["filter_steps"])})
+    fit(
+        bare,
+        n_clusters=n_clusters,
+        recipe=settings,
+        seed=job.seed,
+        device=job.device,
+        protocol=job.protocol,
+        labels=labels if job.protocol == "oracle" else None,
+    )
+    return {job.method: bare.obs["scrcl"].to_numpy()}

@@ -1,0 +1,175 @@
+"""The tables of lessons 08, 10 and 11, made from stored results; a cell says "not run" where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrcl_edu import datasets, recipes
+from scrcl_edu.benchmarking.methods import BASELINES
+from scrcl_edu.benchmarking.released import summarize_starts
+from scrcl_edu.benchmarking.storing import read_results
+from scrcl_edu.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+NOT_RUN = "not run"
+NOT_GIVEN = "-"
+TABLES = {
+    "paper": "all datasets of the paper: published, rescored, ours by both protocols",
+    "methods": "accuracy / ARI of every method on scRNA-seq sets, mean over seeds",
+    "spatial": "ARI of every method on spatial sets, mean over seeds",
+    "starts": "k-means starts on the released embeddings: chosen without labels and with them",
+}
+
+
+def results_table(name: str, *, folder: str | Path | None = None) -> DataFrame:
+    """A table for people, made from the stored results alone.
+
+    Parameters
+    ----------
+    name
+        One of TABLES.
+    folder
+        Of the results; those that ship when not given.
+
+    Returns
+    -------
+    DataFrame of text, the first column naming the row.
+
+    Raises
+    ------
+    SettingsError
+        When there is no such table.
+    InputFileError
+        When the folder is not there or a file in it is damaged.
+    """
+    if name not in TABLES:
+        raise SettingsError(f"there is no table {name!r}; choose one of {', '.join(TABLES)}")
+    if name == "paper":
+        return _paper(read_results(folder), read_results(folder, kind="released_predictions"))
+    if name == "starts":
+        return _starts(read_results(folder, kind="released_embeddings"))
+    return _methods(read_results(folder), "spatial" if name == "spatial" else "scrna")
+
+
+def as_text(table: DataFrame, *, markdown: bool = False) -> str:
+    """The table as aligned text, or as Markdown."""
+    rows = [list(map(str, table.columns)), *(list(map(str, row)) for row in table.to_numpy())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    rule = ["-" * width for width in widths]
+    if not markdown:
+        return "\n".join("  ".join(row).rstrip() for row in [padded[0], rule, *padded[1:]]) + "\n"
+    return "\n".join("| " + " | ".join(row) + " |" for row in [padded[0], rule, *padded[1:]]) + "\n"
+
+
+def paper_datasets() -> list[str]:
+    """The 25 datasets of the paper, scRNA-seq first."""
+    rows = [name.removeprefix("paper/") for name in recipes.recipe_names() if name.startswith("paper/")]
+    rows = [name for name in rows if not name.startswith("default_")]
+    return sorted(rows, key=lambda name: (datasets.card(name).task != "scrna", name))
+
+
+def method_title(method: str) -> str:
+    """How tables and figures call a method."""
+    titles = BASELINES | {"scvi_kmeans": "scVI + k-means", "scvi_ward": "scVI + Ward"}
+    return titles.get(method, method)
+
+
+def _paper(results: DataFrame, released: DataFrame) -> DataFrame:
+    import pandas as pd
+
+    rows = []
+    for name in paper_datasets():
+        card, headline = datasets.card(name), recipes.published(name)
+        score = "accuracy" if card.task == "scrna" else "ari"
+        mine = results[results["dataset"] == name] if len(results) else results
+        theirs = released[released["dataset"] == name] if len(released) else released
+        published = headline.get("accuracy_percent")
+        rows.append(
+            {
+                "dataset": name,
+                "cells": headline["n_cells"],
+                "classes": headline["n_classes"],
+                "score": score.upper() if score == "ari" else score,
+                "published": f"{published / 100:.3f}" if published else NOT_GIVEN,
+                "released, rescored": _spread(theirs, score),
+                "paper, oracle": _spread(_of(mine, "paper", "oracle"), score),
+                "paper, label-free": _spread(_of(mine, "paper"), score),
+                "robust, label-free": _spread(_of(mine, "robust"), score),
+                "PCA + k-means": _spread(_of(mine, "pca_kmeans"), score),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _methods(results: DataFrame, task: str) -> DataFrame:
+    """Methods in rows, datasets in columns, and their mean over the datasets on which every method was run."""
+    import pandas as pd
+
+    names = results["dataset"].drop_duplicates() if len(results) else []
+    names = [name for name in names if _task(results, name) == task]
+    results = results[results["dataset"].isin(names)] if names else results[:0]
+    pairs = results[["method", "protocol"]].drop_duplicates().itertuples(index=False) if names else []
+    rows = []
+    for method, protocol in pairs:
+        of = {name: _of(results[results["dataset"] == name], method, protocol) for name in names}
+        title = f"{method_title(method)}, {protocol}" if protocol == "oracle" else method_title(method)
+        done = [of[name][["accuracy", "ari"]].mean() for name in names if len(of[name])]
+        mean = _pair(pd.concat(done, axis=1).mean(axis=1), task) if len(done) == len(names) else NOT_GIVEN
+        cells = {
+            name: _pair(of[name][["accuracy", "ari"]].mean(), task) if len(of[name]) else NOT_RUN for name in names
+        }
+        rows.append(
+            {"method": title} | cells | {"mean": mean, "seeds": str(min(len(t) for t in of.values() if len(t)))}
+        )
+    return pd.DataFrame(rows, columns=["method", *names, "mean", "seeds"])
+
+
+def _starts(results: DataFrame) -> DataFrame:
+    import pandas as pd
+
+    if not len(results):
+        return pd.DataFrame(columns=["dataset"])
+    rows = []
+    for name, table in summarize_starts(results).groupby("dataset", sort=False):
+        mean = table.mean(numeric_only=True)
+        rows.append(
+            {
+                "dataset": name,
+                "a start at random": f"{mean['mean']:.3f}",
+                "lowest inertia": f"{mean['lowest_inertia']:.3f}",
+                "best NMI": f"{mean['best_nmi']:.3f}",
+                "released": f"{mean['released']:.3f}",
+                "rank correlation of inertia and accuracy": NOT_GIVEN
+                if table["correlation"].isna().all()
+                else f"{mean['correlation']:+.2f}",
+                "inertia of the true classes / lowest": f"{mean['inertia_ratio']:.1f}",
+                "seeds": str(len(table)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _of(table: DataFrame, method: str, protocol: str = "label-free") -> DataFrame:
+    return table[(table["method"] == method) & (table["protocol"] == protocol)] if len(table) else table
+
+
+def _task(results: DataFrame, name: str) -> str:
+    if name in datasets.names():
+        return datasets.card(name).task
+    methods = results.loc[results["dataset"] == name, "settings"]
+    return "spatial" if any(settings.get("hvg_flavor") == "seurat_v3" for settings in methods) else "scrna"
+
+
+def _spread(table: DataFrame, score: str) -> str:
+    if not len(table):
+        return NOT_RUN
+    mean, number = table[score].mean(), len(table)
+    return f"{mean:.3f} ± {table[score].std():.3f}" if number > 1 else f"{mean:.3f}"
+
+
+def _pair(means: Series, task: str) -> str:
+    return f"{means['ari']:.2f}" if task == "spatial" else f"{means['accuracy']:.2f} / {means['ari']:.2f}"

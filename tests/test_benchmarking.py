@@ -1,0 +1,441 @@
+"""The evidence: released results scored anew, a tiny benchmark, and tables and figures that come from files alone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from click.testing import CliRunner
+from sklearn.cluster import KMeans
+
+from scrcl_edu import baselines, benchmarking, clustering, datasets, evaluation, plotting, recipes
+from scrcl_edu.benchmarking import methods, released, running, storing, tables
+from scrcl_edu.benchmarking.methods import Job
+from scrcl_edu.cli import main
+from scrcl_edu.errors import DataError, InputFileError, OutputError, SettingsError
+from scrcl_edu.preprocessing import preprocess
+
+GOLDEN = ("Quake_Smart-seq2_Diaphragm", "Quake_Smart-seq2_Lung", "Zeisel", "Quake_10x_Limb_Muscle")
+
+
+def cells(n_cells: int = 120, seed: int = 0, **settings: object):
+    return datasets.simulate(n_cells, 150, 3, seed=seed, imbalance=2.0, related_types=None, depth=3000, **settings)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return {"first": cells(), "second": cells(seed=1)}
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    adata = cells()
+    labels = adata.obs["label"].astype(str).to_numpy()
+    preprocess(adata)
+    return adata, labels
+
+
+@pytest.fixture
+def real(shared, monkeypatch):
+    monkeypatch.setenv("SCRCL_EDU_DATA", str(shared / "data"))
+    return shared / "data"
+
+
+def run_quietly(data, out, **options):
+    lines = []
+    options = {"recipes": ["robust"], "seeds": 2, "epochs": 1, "report": lines.append} | options
+    return benchmarking.benchmark(data, out=out, **options), lines
+
+
+# ---- what the authors released -------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_released_predictions_score_what_the_golden_file_says(real, shared):
+    golden = pd.read_csv(shared / "golden" / "released_predictions_scores.csv").set_index(["dataset", "seed"])
+    names = golden.index.get_level_values("dataset").unique()
+    found = benchmarking.score_released(names, labels=real).set_index(["dataset", "seed"])
+    assert len(names) == 7
+    assert found.index.equals(golden.index)
+    for ours, theirs in (("accuracy", "ACC"), ("nmi", "NMI"), ("ari", "ARI")):
+        np.testing.assert_allclose(found[ours], golden[theirs], atol=1e-6)
+    for name in names:
+        assert (found.loc[name, "published_accuracy"] == recipes.published(name)["accuracy_percent"] / 100).all()
+
+
+@pytest.mark.shared
+def test_the_released_slice_reaches_the_ari_that_was_measured_on_it(real):
+    found = benchmarking.score_released(["151507"], labels=real)
+    assert round(100 * found["ari"].item(), 1) == 68.9
+    assert found["published_accuracy"].isna().all()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("name", "low", "best"), [("Quake_Smart-seq2_Diaphragm", 0.95, 0.996)])
+def test_choosing_a_start_by_inertia_costs_accuracy_where_it_was_measured(real, name, low, best):
+    summary = benchmarking.summarize_starts(benchmarking.starts_of(name, n_starts=12, labels=real))
+    assert summary["lowest_inertia"].mean() == pytest.approx(low, abs=0.01)
+    assert summary["best_nmi"].mean() == pytest.approx(best, abs=0.005)
+
+
+@pytest.mark.shared
+def test_stored_results_are_those_of_the_files_that_were_released(real, shared):
+    golden = pd.read_csv(shared / "golden" / "released_predictions_scores.csv")
+    stored = benchmarking.read_results(kind="released_predictions")
+    merged = golden.merge(stored, on=["dataset", "seed"])
+    assert len(merged) == len(golden)
+    np.testing.assert_allclose(merged["accuracy"], merged["ACC"], atol=1e-6)
+    starts = benchmarking.read_results(kind="released_embeddings")
+    row = starts[(starts["dataset"] == "Zeisel") & (starts["seed"] == 25)].iloc[0]
+    embedding, labels = datasets.released_embeddings("Zeisel")[25], benchmarking.released_labels("Zeisel", folder=real)
+    again = benchmarking.score_starts(embedding, labels, n_starts=2)
+    for kind, table in again.groupby("kind"):
+        np.testing.assert_allclose(row["starts"][kind]["inertia"][:2], table["inertia"], rtol=1e-3)
+        np.testing.assert_allclose(row["starts"][kind]["accuracy"][:2], table["accuracy"], atol=2e-3)
+
+
+def test_released_labels_come_from_the_dataset_itself_when_there_is_no_folder(monkeypatch):
+    monkeypatch.setattr(datasets, "load", lambda name, cache=None: cells())
+    assert len(benchmarking.released_labels("Zeisel")) == 120
+
+
+def test_a_folder_of_labels_that_lacks_a_dataset_or_has_other_cells_is_refused(tmp_path):
+    with pytest.raises(InputFileError, match=r"has no \.csv or \.tsv with Zeisel in its name"):
+        benchmarking.released_labels("Zeisel", folder=tmp_path)
+    (tmp_path / "Zeisel.csv").write_text("cell,color\na,red\n")
+    with pytest.raises(InputFileError, match="has no column 'group'; its columns are cell, color"):
+        benchmarking.released_labels("Zeisel", folder=tmp_path)
+    (tmp_path / "Zeisel.csv").write_text("cell,group\na,1\nb,2\n")
+    with pytest.raises(DataError, match="3005 cells and 9 classes"):
+        benchmarking.released_labels("Zeisel", folder=tmp_path)
+
+
+def test_inertia_is_that_of_scikit_learn():
+    x = np.random.default_rng(0).standard_normal((80, 4))
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    model = KMeans(5, n_init=1, random_state=0, tol=0, max_iter=1000).fit(unit)
+    assert released.inertia(x, model.labels_) == pytest.approx(model.inertia_)
+
+
+def test_one_start_of_each_kind_is_what_the_clustering_module_gives():
+    x = np.random.default_rng(0).standard_normal((80, 4))
+    plus, published = (released.one_start(x, 5, kind=kind, seed=3) for kind in released.KINDS_OF_START)
+    assert np.array_equal(plus, clustering.kmeans(x, 5, n_starts=1, seed=3))
+    assert np.array_equal(published, clustering.kmeans_as_published(x, 5, seed=3))
+
+
+def test_merged_and_split_classes_are_named():
+    labels = np.repeat(["a", "b", "c", "d"], [10, 10, 10, 10])
+    clusters = np.repeat([0, 0, 1, 2, 3], [10, 10, 5, 5, 10])
+    found = released.merged_and_split(labels, clusters)
+    assert found == {"merged": [["a", "b"]], "split": [["c", 2]]}
+    assert released.merged_and_split(labels, labels) == {"merged": [], "split": []}
+
+
+def test_the_summary_of_starts_tells_the_choice_without_labels_from_that_with_them():
+    start = {"inertia": [1.0, 2.0, 3.0], "accuracy": [0.5, 0.9, 0.7], "nmi": [0.4, 0.8, 0.6]}
+    row = {"dataset": "x", "seed": 5, "of_labels": {"inertia": 4.0}, "of_released": {"accuracy": 0.9}}
+    found = benchmarking.summarize_starts([row | {"starts": {"k-means++": start}}]).iloc[0]
+    assert (found["lowest_inertia"], found["best_nmi"], found["released"]) == (0.5, 0.9, 0.9)
+    assert found["correlation"] == pytest.approx(0.5)
+    assert found["inertia_ratio"] == 4
+
+
+# ---- baselines -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["pca_kmeans", "pca_kmeans_cosine", "leiden_k"])
+def test_every_baseline_finds_well_separated_types(prepared, name):
+    adata, labels = prepared
+    clusters = getattr(baselines, name)(adata, 3)
+    assert evaluation.ari(labels, clusters) > 0.95
+
+
+def test_smoothing_no_times_is_the_plain_baseline(prepared):
+    adata, _ = prepared
+    smoothed = baselines.smoothed_pca_kmeans(adata, 3, n_steps=0)
+    assert evaluation.ari(smoothed, baselines.pca_kmeans(adata, 3)) == pytest.approx(1)
+
+
+def test_leiden_at_k_gives_k_communities_where_they_can_be_had():
+    clique = np.kron(np.eye(12), np.ones((6, 6)))
+    group = np.kron(np.eye(3), np.ones((4, 4)))  # of four cliques, joined by one edge each
+    corner = np.zeros((6, 6))
+    corner[0, 0] = 1
+    chain = np.kron(np.eye(12, k=4) + np.eye(12, k=-4), np.roll(corner, (3, 3), (0, 1)))
+    graph = sp.csr_matrix((clique + np.kron(group, corner) + chain > 0) & ~np.eye(72, dtype=bool), dtype=float)
+    for n_clusters in (3, 12):
+        assert len(np.unique(baselines.leiden_at_k(graph, n_clusters))) == n_clusters
+
+
+def test_leiden_at_k_comes_as_near_as_the_graph_allows():
+    graph = sp.csr_matrix(sp.block_diag([np.ones((6, 6)) - np.eye(6)] * 5))
+    assert len(np.unique(baselines.leiden_at_k(graph, 3))) == 5
+
+
+def test_a_vote_makes_a_tissue_smoother_and_needs_coordinates(prepared):
+    tissue = cells(300, layout="layers", mixing=0.0)
+    preprocess(tissue)
+    plain, voted = baselines.pca_kmeans(tissue, 3), baselines.voted(baselines.pca_kmeans)(tissue, 3)
+    assert np.array_equal(voted, clustering.majority_vote(plain, tissue.obsm["spatial"]))
+    with pytest.raises(DataError, match="needs coordinates"):
+        baselines.voted(baselines.pca_kmeans)(prepared[0], 3)
+
+
+def test_scvi_that_is_missing_is_named_with_the_way_to_get_it(prepared, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "scvi", None)
+    with pytest.raises(SettingsError, match=r"pip install 'scrcl_edu\[benchmark\]'"):
+        baselines.scvi(prepared[0], 3)
+
+
+# ---- the grid ------------------------------------------------------------------------------------------------------
+
+
+def test_a_tiny_benchmark_writes_a_row_for_each_dataset_method_protocol_and_seed(simulated, tmp_path):
+    out = tmp_path / "results.json"
+    table, lines = run_quietly(
+        simulated, out, recipes=["robust", "paper"], protocols=["label-free", "oracle"], baselines=["pca_kmeans"],
+        seeds=1, command="scrcl-edu benchmark",
+    )  # fmt: skip
+    assert len(table) == len(lines) == 2 * (1 + 1 + 2)
+    assert not table.duplicated(["dataset", "method", "protocol", "seed"]).any()
+    assert set(table.loc[table["protocol"] == "oracle", "method"]) == {"paper"}
+    assert table[["accuracy", "nmi", "ari", "macro_f1"]].to_numpy().max() <= 1
+    assert (table.loc[table["method"] == "paper", "epochs"] == 1).all()
+    rows, commands = storing.read_rows(out, "benchmark")
+    assert commands == ["scrcl-edu benchmark"]
+    assert pd.DataFrame(rows).equals(benchmarking.read_results(tmp_path))
+    row = rows[-1]
+    assert row["settings"]["name"] == "paper/default_SC"
+    assert row["versions"]["scrcl_edu"]
+    assert {"best_epoch", "seconds", "n_clusters"} <= row.keys()
+
+
+def test_a_second_run_keeps_what_is_there_and_adds_what_is_not(simulated, tmp_path, monkeypatch):
+    out, first = tmp_path / "results.json", {"first": simulated["first"]}
+    before, _ = run_quietly(first, out, recipes=[], baselines=["pca_kmeans"])
+    ran = []
+    monkeypatch.setattr(methods, "run", lambda job, adata, run=methods.run: ran.append(job.seed) or run(job, adata))
+    again, lines = run_quietly(first, out, recipes=[], baselines=["pca_kmeans"])
+    assert (ran, len(lines)) == ([], 1)
+    assert again.equals(before)
+    more, _ = run_quietly(first, out, recipes=[], baselines=["pca_kmeans"], seeds=3)
+    assert ran == [2]
+    assert more[:2].equals(before)
+
+
+def test_rows_made_with_other_settings_are_not_replaced_unasked(simulated, tmp_path):
+    out, first = tmp_path / "results.json", {"first": simulated["first"]}
+    run_quietly(first, out, seeds=1)
+    before = out.read_text()
+    with pytest.raises(OutputError, match=r"made with epochs 1 instead of 2; choose another --out"):
+        run_quietly(first, out, seeds=1, epochs=2)
+    assert out.read_text() == before
+    table, _ = run_quietly(first, out, seeds=1, epochs=2, overwrite=True)
+    assert table["epochs"].tolist() == [2]
+    assert len(storing.read_rows(out, "benchmark")[0]) == 1
+
+
+def test_an_interruption_leaves_the_rows_that_were_done(simulated, tmp_path, monkeypatch):
+    def interrupted(job, adata, run=methods.run):
+        if job.seed == 1:
+            raise KeyboardInterrupt
+        return run(job, adata)
+
+    out = tmp_path / "results.json"
+    monkeypatch.setattr(methods, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_quietly({"first": simulated["first"]}, out, recipes=[], baselines=["leiden_1"])
+    assert [row["seed"] for row in storing.read_rows(out, "benchmark")[0]] == [0]
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_a_job_that_fails_does_not_stop_the_others(simulated, tmp_path):
+    broken = cells()
+    broken.obs = broken.obs.drop(columns="label")
+    with pytest.raises(benchmarking.IncompleteError, match=r"2 of 4 failed.*\n.*no column 'label'"):
+        run_quietly(
+            {"broken": broken, "first": simulated["first"]}, tmp_path / "r.json", recipes=[], baselines=["leiden_1"]
+        )
+    assert len(storing.read_rows(tmp_path / "r.json", "benchmark")[0]) == 2
+
+
+@pytest.mark.parametrize("method", ["robust", "untrained", "pca_kmeans", "leiden_k", "smoothed_pca_kmeans"])
+def test_clusters_do_not_depend_on_the_labels(method, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        evaluation, "scores", lambda labels, clusters: seen.append(np.asarray(clusters)) or {"accuracy": 0.0}
+    )
+    job = Job("x", method, "label-free", 0, methods.settings_of(method, "x", "scrna", epochs=2), device="cpu")
+    adata, shuffled = cells(), cells()
+    shuffled.obs["label"] = np.random.default_rng(0).permutation(shuffled.obs["label"].astype(str))
+    for data in (adata, shuffled):
+        methods.run(job, data)
+    assert np.array_equal(*seen)
+
+
+def test_a_method_is_given_the_counts_and_nothing_that_names_a_class():
+    adata = cells(layout="layers")
+    bare = methods.blind(adata)
+    assert list(bare.obs.columns) == list(bare.var.columns) == []
+    assert [len(part) for part in (bare.uns, bare.layers, bare.obsp, bare.varm)] == [0, 0, 0, 0]
+    assert list(bare.obsm) == ["spatial"]
+    assert (adata.X != bare.X).nnz == 0
+
+
+def test_labels_stay_with_their_cells_when_empty_cells_are_dropped():
+    adata = cells()
+    counts = adata.X.tolil()
+    counts[[0, 5]] = 0
+    adata.X = counts.tocsr()
+    job = Job("x", "pca_kmeans", "label-free", 0, methods.settings_of("pca_kmeans", "x", "scrna"))
+    (row,) = methods.run(job, adata)
+    assert row["n_cells"] == 118
+    assert row["accuracy"] > 0.95
+
+
+def test_paper_means_the_row_of_the_dataset_or_the_defaults_of_its_task():
+    names = [("Zeisel", "scrna"), ("pbmc4k", "scrna"), ("151507", "spatial"), ("osmfish", "spatial")]
+    found = [methods.settings_of("paper", *name)["name"] for name in names]
+    assert found == ["paper/Zeisel", "paper/default_SC", "paper/151507", "paper/default_ST"]
+    assert methods.settings_of("robust", "osmfish", "spatial")["name"] == "robust/spatial"
+
+
+def test_the_plan_has_votes_in_space_only():
+    jobs = running.plan(["pbmc4k", "starmap_1"], recipes=[], baselines=["pca_kmeans_vote", "leiden_1"], seeds=1)
+    assert [(job.dataset, job.method) for job in jobs] == [
+        ("pbmc4k", "leiden_1"),
+        ("starmap_1", "pca_kmeans_vote"),
+        ("starmap_1", "leiden_1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"recipes": ["best"]}, "there is no method 'best'"),
+        ({"baselines": ["pca"]}, "there is no baseline 'pca'; choose from pca_kmeans"),
+        ({"protocols": ["peeking"]}, "there is no protocol 'peeking'; choose from label-free, oracle"),
+        ({"recipes": ["paper/151507"]}, "is for spatial data"),
+        ({"seeds": 0}, "seeds is 0; choose at least 1"),
+        ({"recipes": []}, "nothing to run"),
+        ({"jobs": 0}, "jobs is 0"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is(simulated, tmp_path, options, message):
+    with pytest.raises(SettingsError, match=message):
+        run_quietly(simulated, tmp_path / "r.json", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_and_foreign_results_are_kept_and_named(simulated, tmp_path):
+    path = tmp_path / "r.json"
+    for content, message in (("{", "is damaged"), ('{"kind": "benchmark"}', "is damaged"), ("[]", "is damaged")):
+        path.write_text(content)
+        with pytest.raises(InputFileError, match=message):
+            run_quietly(simulated, path)
+        assert path.read_text() == content
+    storing.write_rows(path, "released_predictions", [], commands=[])
+    with pytest.raises(InputFileError, match="holds results of kind 'released_predictions', not 'benchmark'"):
+        run_quietly(simulated, path)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_rows_of_one(simulated, tmp_path):
+    first, options = {"first": simulated["first"]}, {"recipes": [], "baselines": ["pca_kmeans"]}
+    alone, _ = run_quietly(first, tmp_path / "one.json", **options)
+    together, _ = run_quietly(first, tmp_path / "two.json", jobs=2, **options)
+    assert together.drop(columns="seconds").equals(alone.drop(columns="seconds"))
+
+
+# ---- tables, figures, command line ---------------------------------------------------------------------------------
+
+
+def stored_row(dataset: str, method: str, protocol: str, seed: int, accuracy: float) -> dict:
+    scores = dict.fromkeys(("nmi", "macro_f1"), 0.5) | {"accuracy": accuracy, "ari": accuracy / 2}
+    return {"dataset": dataset, "method": method, "protocol": protocol, "seed": seed, "settings": {}} | scores
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rows = [stored_row("Zeisel", "paper", "oracle", seed, 0.8 + 0.2 * seed) for seed in range(2)]
+    rows += [stored_row("Zeisel", "pca_kmeans", "label-free", 0, 0.6), stored_row("pbmc4k", "paper", "oracle", 0, 0.5)]
+    storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
+    return tmp_path
+
+
+def test_the_papers_table_has_all_25_datasets_and_says_what_was_not_run(folder):
+    table = benchmarking.results_table("paper", folder=folder).set_index("dataset")
+    assert len(table) == 25
+    assert table.loc["Zeisel", "paper, oracle"] == "0.900 ± 0.141"
+    assert table.loc["Zeisel", "PCA + k-means"] == "0.600"
+    assert table.loc["Zeisel", "published"] == "0.835"
+    assert (table.drop(index="Zeisel")["paper, oracle"] == tables.NOT_RUN).all()
+    assert (table["robust, label-free"] == tables.NOT_RUN).all()
+
+
+def test_the_table_of_methods_averages_only_what_was_run_everywhere(folder):
+    table = benchmarking.results_table("methods", folder=folder).set_index("method")
+    assert table.loc["paper, oracle"].tolist() == ["0.90 / 0.45", "0.50 / 0.25", "0.70 / 0.35", "1"]
+    assert table.loc["PCA (30) + k-means"].tolist() == ["0.60 / 0.30", tables.NOT_RUN, tables.NOT_GIVEN, "1"]
+
+
+def test_tables_read_as_text_and_as_markdown():
+    table = pd.DataFrame({"dataset": ["Zeisel"], "mean": ["0.5"]})
+    assert benchmarking.as_text(table).splitlines() == ["dataset  mean", "-------  ----", "Zeisel   0.5"]
+    assert benchmarking.as_text(table, markdown=True).splitlines()[2] == "| Zeisel  | 0.5  |"
+
+
+@pytest.mark.parametrize("name", list(benchmarking.TABLES))
+def test_every_table_can_be_made_from_what_ships_and_from_nothing(name, tmp_path):
+    assert isinstance(benchmarking.results_table(name), pd.DataFrame)
+    benchmarking.results_table(name, folder=tmp_path)
+
+
+def test_the_figures_tell_in_words_what_they_show(folder):
+    results = benchmarking.read_results(folder)
+    starts = benchmarking.read_results(kind="released_embeddings")
+    made = [
+        benchmarking.starts_figure(starts, names=["Lung", "Diaphragm"]),
+        benchmarking.methods_figure(results),
+        benchmarking.paper_figure(benchmarking.read_results(kind="released_predictions"), results),
+    ]
+    for figure, alt in made:
+        plotting.show(figure, alt=alt)
+    assert "Lung" in made[0][1]
+    assert "paper, oracle 0.70 on 2" in made[1][1]
+    assert "published 0.933 on 10" in made[2][1]
+    with pytest.raises(DataError, match="no results"):
+        benchmarking.methods_figure(results[:0])
+
+
+def test_the_command_runs_a_row_keeps_it_and_prints_tables(tmp_path):
+    out = tmp_path / "r.json"
+    arguments = ["benchmark", "--datasets", "pbmc68k_reduced", "--recipes", "", "--baselines", "leiden_1"]
+    first = CliRunner().invoke(main, [*arguments, "--seeds", "1", "--out", str(out)])
+    assert first.exit_code == 0, first.output
+    assert "pbmc68k_reduced" in first.output
+    assert json.loads(out.read_text())["rows"][0]["n_classes"] == 10
+    second = CliRunner().invoke(main, [*arguments, "--seeds", "1", "--out", str(out)])
+    assert "1 of 1 are in" in second.output
+    table = CliRunner().invoke(main, ["benchmark", "--table", "methods", "--results", str(tmp_path), "--markdown"])
+    assert "| Leiden at resolution 1 |" in table.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--datasets", "pbmc4k"], "--out is missing"),
+        (["--out", "r.json"], "--datasets is missing"),
+        (["--table", "best"], "there is no table 'best'; choose one of paper"),
+        (["--datasets", "pbmc4", "--out", "r.json"], "did you mean pbmc4k"),
+    ],
+)
+def test_the_command_says_what_is_missing(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["benchmark", *arguments])
+    assert result.exit_code == 1
+    assert message in result.output
