@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,11 +65,16 @@ def select_genes(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
 
 
 def _by_bins(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
+    return _largest(_standardized(log_values), n_top_genes)
+
+
+def _standardized(
+    log_values: np.ndarray, *, cut: Callable = pd.cut, scale: Callable = np.log1p, alone: float = 1.0
+) -> pd.Series:
     table = _moments(log_values)
-    groups = table.groupby(pd.cut(np.log1p(table["mean"]), 20), observed=True)["dispersion"]
+    groups = table.groupby(cut(scale(table["mean"]), 20), observed=True)["dispersion"]
     standard = (table["dispersion"] - groups.transform("mean")) / groups.transform("std")
-    standard = standard.where(groups.transform("size") > 1, 1.0)
-    return _largest(standard, n_top_genes)
+    return standard.where(groups.transform("size") > 1, alone)
 
 
 def _moments(log_values: np.ndarray) -> pd.DataFrame:
@@ -130,6 +136,23 @@ EXERCISES = (
                 "are zero.",
             ),
             Mutant(
+                "axes exchanged",
+                lambda counts: counts[counts.sum(0) > 0][:, counts.sum(1) > 0],
+                "The masks have changed places: the sum along axis 0 has one number for each gene, along axis 1 one "
+                "for each cell.",
+            ),
+            Mutant(
+                "both on rows",
+                lambda counts: counts[counts.sum(1) > 0][counts.sum(0) > 0],
+                "Both masks are applied to the rows. The genes are columns: values[:, mask].",
+            ),
+            Mutant(
+                "any zero in a cell",
+                lambda counts: counts[(counts > 0).all(1)],
+                "You leave out each cell that has a zero anywhere. Nearly every cell has one; empty means that all "
+                "entries are zero. And the empty genes are to go as well.",
+            ),
+            Mutant(
                 "set to one",
                 lambda counts: np.where((counts.sum(1) == 0)[:, None] | (counts.sum(0) == 0), 1, counts),
                 "You filled the empty rows and columns. Nothing was measured there: leave them out.",
@@ -155,6 +178,12 @@ EXERCISES = (
                 "You scaled each gene to 10,000. Depth belongs to a cell: sum over its genes, along axis 1.",
             ),
             Mutant(
+                "no column",
+                lambda counts: np.log1p(1e4 * counts / counts.sum(axis=1)),
+                "The depths have shape (n_cells,), and NumPy lines them up with the genes. With keepdims=True they are "
+                "a column, shape (n_cells, 1), which divides each row.",
+            ),
+            Mutant(
                 "log before scaling",
                 lambda counts: 1e4 * np.log1p(counts) / np.log1p(counts).sum(axis=1, keepdims=True),
                 "You took the log before scaling, so that depth stays in the values. Scale first, then take the log.",
@@ -168,6 +197,33 @@ EXERCISES = (
                 "not times 10,000",
                 lambda counts: np.log1p(counts / counts.sum(axis=1, keepdims=True)),
                 "Your cells sum to 1 before the log, and should sum to 10,000.",
+            ),
+            Mutant(
+                "other base",
+                lambda counts: np.log2(1 + 1e4 * counts / counts.sum(axis=1, keepdims=True)),
+                "Your logarithm has base 2 (all values are 1.443 times the expected ones). The natural one is meant: "
+                "np.log1p.",
+            ),
+            Mutant(
+                "base 10",
+                lambda counts: np.log10(1 + 1e4 * counts / counts.sum(axis=1, keepdims=True)),
+                "Your logarithm has base 10. The natural one is meant: np.log1p.",
+            ),
+            Mutant(
+                "to the median depth",
+                lambda counts: np.log1p(counts / counts.sum(axis=1, keepdims=True) * np.median(counts.sum(axis=1))),
+                "You scaled to the median depth. Many do, and it is a good choice; this exercise asks for 10,000.",
+            ),
+            Mutant(
+                "mean for sum",
+                lambda counts: np.log1p(1e4 * counts / counts.mean(axis=1, keepdims=True)),
+                "You divided by the mean of each cell. Its depth is the sum; your cells sum to 10,000 times the number "
+                "of genes.",
+            ),
+            Mutant(
+                "log of the counts over the depth",
+                lambda counts: 1e4 * np.log1p(counts) / counts.sum(axis=1, keepdims=True),
+                "You took the log of the counts and scaled afterwards. Scale first, then take the log.",
             ),
             Mutant(
                 "no log",
@@ -198,6 +254,32 @@ EXERCISES = (
                 "by mean",
                 lambda log_values, n_top_genes: _largest(_moments(log_values)["mean"], n_top_genes),
                 "You chose the genes with the highest mean. They are high in every cell and tell no type from another.",
+            ),
+            Mutant(
+                "positions, not a mask",
+                lambda log_values, n_top_genes: np.argsort(-_standardized(log_values).to_numpy())[:n_top_genes],
+                "Your answer holds the positions of the genes, and these are right. The answer is a mask: one True or False "
+                "for each gene.",
+            ),
+            Mutant(
+                "the smallest",
+                lambda log_values, n_top_genes: _largest(-_standardized(log_values), n_top_genes),
+                "You chose the genes that vary least: argsort starts with the smallest.",
+            ),
+            Mutant(
+                "bins of equal size",
+                lambda log_values, n_top_genes: _largest(_standardized(log_values, cut=pd.qcut), n_top_genes),
+                "Your bins hold equally many genes (qcut). They should be equally wide in log(1 + mean) (cut).",
+            ),
+            Mutant(
+                "bins of the mean itself",
+                lambda log_values, n_top_genes: _largest(_standardized(log_values, scale=np.asarray), n_top_genes),
+                "Your bins are of equal width in the mean. Nearly all genes then share the first; use log(1 + mean).",
+            ),
+            Mutant(
+                "alone in its bin",
+                lambda log_values, n_top_genes: _largest(_standardized(log_values, alone=np.nan), n_top_genes),
+                "A gene alone in its bin has no standard deviation, so its value is NaN in yours. It gets 1.",
             ),
             Mutant(
                 "by variance",
