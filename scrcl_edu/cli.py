@@ -302,7 +302,8 @@ def _draw(adata: AnnData, labels: str | None, path: Path, *, overwrite: bool) ->
     groups = ["scrcl", labels] if labels else ["scrcl"]
     drawing, axes = plt.subplots(1, len(groups), figsize=(6 * len(groups), 5), layout="constrained", squeeze=False)
     for place, group in zip(axes[0], groups, strict=True):
-        embedding(adata, group, title="clusters" if group == "scrcl" else group, axes=place)
+        title = "clusters" if group == "scrcl" else group
+        embedding(adata, group, title=title, axes=place, names=group == "scrcl")  # long names go beside the picture
     with atomic_path(path, overwrite=overwrite) as temporary:
         drawing.savefig(temporary, dpi=110)
 

@@ -108,10 +108,11 @@ def leiden(graph: sp.csr_matrix, *, resolution: float = 1.0, seed: int = 0) -> n
     import igraph
 
     edges = sp.triu(graph).tocoo()
-    random.seed(seed)  # igraph draws from Python's generator
+    igraph.set_random_number_generator(random.Random(seed))
     found = igraph.Graph(graph.shape[0], np.column_stack([edges.row, edges.col])).community_leiden(
         objective_function="modularity", weights=edges.data.tolist(), resolution=resolution, n_iterations=10
     )
+    igraph.set_random_number_generator(random)
     return np.array(found.membership)
 
 

@@ -110,7 +110,7 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.probability)
-        threshold = round(self.probability * 2**16)
+        threshold = min(round(self.probability * 2**16), 2**16 - 1)
         bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         drawn = bits.view(torch.int16)[: x.numel()].view(x.shape)
         return x * (drawn >= threshold - 2**15).to(x.dtype).mul_(2**16 / (2**16 - threshold))

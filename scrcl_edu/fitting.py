@@ -91,7 +91,8 @@ def fit(
     place = choose_device(device)
     adata = adata.copy() if copy else adata
     if labels is not None:
-        labels = np.asarray(labels)[_count_of_genes(adata) > 0]
+        values = adata.X if already_logged else adata.layers.get("counts", adata.X)
+        labels = np.asarray(labels)[np.asarray((values != 0).sum(axis=1)).ravel() > 0]  # preprocess drops the others
     preprocess(
         adata, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor, already_logged=already_logged, copy=False
     )
@@ -284,10 +285,6 @@ def _check_seed(seed: int) -> None:
 def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dict[str, float]], None] | None:
     calls = [call for call in (first, second) if call is not None]
     return (lambda epoch, losses: [call(epoch, losses) for call in calls]) if calls else None
-
-
-def _count_of_genes(adata: AnnData) -> np.ndarray:
-    return np.asarray((adata.layers.get("counts", adata.X) != 0).sum(axis=1)).ravel()
 
 
 def _store(adata: AnnData, outputs: Outputs, clusters: np.ndarray, key: str) -> None:
