@@ -164,8 +164,8 @@ def low_pass(values: np.ndarray | sp.csr_matrix, graph: sp.csr_matrix, n_steps: 
     """
     smoother = normalized_adjacency(graph).astype(np.float32)
     for _ in range(n_steps):
-        values = dense_if_cheaper(smoother @ values)
-    return values.astype(np.float32)
+        values = dense_if_cheaper(smoother @ dense_if_cheaper(values))
+    return values.astype(np.float32, copy=False)
 
 
 def dense_if_cheaper(values: np.ndarray | sp.csr_matrix) -> np.ndarray | sp.csr_matrix:

@@ -71,7 +71,9 @@ class Inputs:
     ) -> Inputs:
         """From filtered features (n_cells, n_genes) and binary graphs to what the model reads."""
         cell_operator = gcn_operator(cell_graph)
-        features = (dense_if_cheaper(view_1), dense_if_cheaper(cell_operator.astype(view_2.dtype) @ view_2))
+        # dense before the product: as a sparse matrix its result would take twice the memory
+        propagated = dense_if_cheaper(cell_operator.astype(view_2.dtype) @ dense_if_cheaper(view_2))
+        features = (dense_if_cheaper(view_1), propagated)
         return cls(
             *(
                 Graph(x, dtype=dtype, device=device)
