@@ -383,6 +383,23 @@ def test_the_table_of_methods_averages_only_what_was_run_everywhere(folder):
     assert table.loc["PCA (30) + k-means"].tolist() == ["0.60 / 0.30", tables.NOT_RUN, tables.NOT_GIVEN, "1"]
 
 
+def test_the_table_of_margins_compares_robust_on_the_sets_that_both_were_run_on(tmp_path):
+    accuracies = {"robust": {"Zeisel": 0.8, "pbmc4k": 0.7}, "pca_kmeans": {"Zeisel": 0.5, "pbmc4k": 0.8}}
+    accuracies |= {"leiden_k": {"Zeisel": 0.6, "pbmc4k": 0.6}, "scvi_kmeans": {"pbmc4k": 0.6}}
+    rows = [
+        stored_row(dataset, method, "label-free", seed, accuracy)
+        for method, by_dataset in accuracies.items()
+        for dataset, accuracy in by_dataset.items()
+        for seed in range(2)
+    ]
+    storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
+    table = benchmarking.results_table("margins", folder=tmp_path).set_index("robust against")
+    assert table.loc["PCA (30) + k-means"].tolist() == ["2", "+10.0", "+5.0", "pbmc4k", "-10.0"]
+    assert table.loc["scVI + k-means"].tolist() == ["1", "+10.0", "+5.0", "pbmc4k", "+10.0"]
+    best = table.loc["the better of PCA + k-means and Leiden at K, set by set"]
+    assert best.tolist() == ["2", "+5.0", "+2.5", "pbmc4k", "-10.0"]
+
+
 def test_tables_read_as_text_and_as_markdown():
     table = pd.DataFrame({"dataset": ["Zeisel"], "mean": ["0.5"]})
     assert benchmarking.as_text(table).splitlines() == ["dataset  mean", "-------  ----", "Zeisel   0.5"]

@@ -13,6 +13,7 @@ from scrcl_edu.errors import SettingsError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+    from pandas.api.typing import DataFrameGroupBy
 
 NOT_RUN = "not run"
 NOT_GIVEN = "-"
@@ -20,6 +21,7 @@ TABLES = {
     "paper": "all datasets of the paper: published, rescored, ours by both protocols",
     "methods": "accuracy / ARI of every method on scRNA-seq sets, mean over seeds",
     "spatial": "ARI of every method on spatial sets, mean over seeds",
+    "margins": "robust against every other method on scRNA-seq sets, in points, and the set where it does worst",
     "starts": "k-means starts on the released embeddings: chosen without labels and with them",
 }
 
@@ -49,6 +51,8 @@ def results_table(name: str, *, folder: str | Path | None = None) -> DataFrame:
         raise SettingsError(f"there is no table {name!r}; choose one of {', '.join(TABLES)}")
     if name == "paper":
         return _paper(read_results(folder), read_results(folder, kind="released_predictions"))
+    if name == "margins":
+        return _margins(read_results(folder))
     if name == "starts":
         return _starts(read_results(folder, kind="released_embeddings"))
     return _methods(read_results(folder), "spatial" if name == "spatial" else "scrna")
@@ -126,6 +130,36 @@ def _methods(results: DataFrame, task: str) -> DataFrame:
             {"method": title} | cells | {"mean": mean, "seeds": str(min(len(t) for t in of.values() if len(t)))}
         )
     return pd.DataFrame(rows, columns=["method", *names, "mean", "seeds"])
+
+
+def _margins(results: DataFrame) -> DataFrame:
+    """Points (100 x score) by which robust is above another method, over the sets on which both were run."""
+    import pandas as pd
+
+    columns = ["robust against", "sets", "accuracy", "ARI", "worst set", "accuracy there"]
+    if not len(results):
+        return pd.DataFrame(columns=columns)
+    scrna = [name for name in results["dataset"].drop_duplicates() if _task(results, name) == "scrna"]
+    results = results[results["dataset"].isin(scrna)]
+    by = ["method", "protocol", "dataset"]
+    means = {key: table.droplevel(by[:2]) for key, table in _by_method(results, by)}
+    ours = means.pop(("robust", "label-free"), results.iloc[:0][["accuracy", "ari"]])
+    rivals = {method_title(m) + (", oracle" if p == "oracle" else ""): t for (m, p), t in means.items()}
+    simple = [means[name, "label-free"] for name in ("pca_kmeans", "leiden_k") if (name, "label-free") in means]
+    if len(simple) == 2:
+        rivals["the better of PCA + k-means and Leiden at K, set by set"] = pd.concat(simple).groupby("dataset").max()
+    rows = []
+    for title, theirs in rivals.items():
+        points = 100 * (ours - theirs).dropna()
+        if len(points):
+            worst = points["accuracy"].idxmin()
+            means_of = [f"{points[score].mean():+.1f}" for score in ("accuracy", "ari")]
+            rows.append([title, str(len(points)), *means_of, worst, f"{points['accuracy'][worst]:+.1f}"])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _by_method(results: DataFrame, by: list[str]) -> DataFrameGroupBy:
+    return results.groupby(by, sort=False)[["accuracy", "ari"]].mean().groupby(by[:2], sort=False)
 
 
 def _starts(results: DataFrame) -> DataFrame:
