@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -113,17 +114,18 @@ def fit(
 
     best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if protocol == "oracle" else None
     training_started = time.perf_counter()
-    history = train(
-        model,
-        inputs,
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        on_epoch=_both(best, on_epoch),
-        checkpoint=None if best else checkpoint,
-        resume=resume,
-        identity=identity,
-    )
+    with _tensor_cores(place):
+        history = train(
+            model,
+            inputs,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            on_epoch=_both(best, on_epoch),
+            checkpoint=None if best else checkpoint,
+            resume=resume,
+            identity=identity,
+        )
     seconds_training = time.perf_counter() - training_started
     with explained_memory(*inputs.view_1.shape):
         outputs = best.outputs if best and best.outputs else embed(model, inputs)
@@ -280,6 +282,17 @@ def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe, 
 def _check_seed(seed: int) -> None:
     if not 0 <= seed < 2**32:
         raise SettingsError(f"seed is {seed}; choose a whole number from 0 to {2**32 - 1}")
+
+
+@contextlib.contextmanager
+def _tensor_cores(device: torch.device) -> Iterator[None]:
+    """Let CUDA multiply in TF32, which changes a result less than another seed does (see benchmarks/)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if device.type == "cuda" else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dict[str, float]], None] | None:

@@ -22,6 +22,7 @@ LARGEST_EXACT_SEARCH = 100_000  # cells; above it pynndescent, which finds most 
 CELLS_AT_ONCE = 256  # whose distances to all others are in memory during an exact search
 DENSE_ABOVE = 0.08  # share of non-zero entries from which a dense matrix product is the quicker one
 LARGEST_GRAM = 5000  # genes, all pairs of which are held at once while neighbors are searched by dense products
+EDGES_AT_ONCE = 2**16  # whose rows are gathered at once where sparse products are taken edge by edge
 GRAM_CELLS = 4096  # cells that are dense at once during these products
 
 
@@ -88,8 +89,8 @@ def gene_graph(values: np.ndarray | sp.csr_matrix, *, n_neighbors: int = 5) -> s
 
     Returns
     -------
-    Directed and binary, shape (n_genes, n_genes); entry [g, h] is the edge from g to h. Self-loops included, unless more
-    than `n_neighbors` genes have the same profile.
+    Directed and binary, shape (n_genes, n_genes); entry [g, h] is the edge from g to h. Self-loops included, unless
+    more than `n_neighbors` genes have the same profile.
 
     Raises
     ------
@@ -215,9 +216,9 @@ class Graph:
         self.matrix.sort_indices()
         self.shape = self.matrix.shape
         self.dtype, self.device = dtype, torch.device(device)
-        self._forward = _torch_csr(self.matrix, dtype, device)
+        self._forward = _operand(self.matrix, dtype, device)
         symmetric = self.shape[0] == self.shape[1] and (self.matrix != self.matrix.T).nnz == 0
-        self._backward = self._forward if symmetric else _torch_csr(self.matrix.T.tocsr(), dtype, device)
+        self._backward = self._forward if symmetric else _operand(self.matrix.T.tocsr(), dtype, device)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Graph:
         """The same matrix on another device or in another precision."""
@@ -246,7 +247,9 @@ class _SparseProduct(torch.autograd.Function):
     """A X, whose gradient in X is A^T times the gradient; the matrix itself is a constant."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, x: Tensor, matrix: Tensor | Edges, transpose: Tensor | Edges
+    ) -> Tensor:
         ctx.transpose = transpose
         return matrix @ x
 
@@ -255,7 +258,26 @@ class _SparseProduct(torch.autograd.Function):
         return ctx.transpose @ gradient.contiguous(), None, None
 
 
-def _torch_csr(matrix: sp.csr_matrix, dtype: torch.dtype, device: str | torch.device) -> Tensor:
+class Edges:
+    """A sparse matrix as a list of edges, for devices on which torch multiplies no CSR matrix (Apple's)."""
+
+    def __init__(self, matrix: sp.csr_matrix, dtype: torch.dtype, device: str | torch.device) -> None:
+        edges = matrix.tocoo()
+        self.n_rows = matrix.shape[0]
+        self.rows, self.columns = (torch.as_tensor(i, dtype=torch.int64, device=device) for i in (edges.row, edges.col))
+        self.values = torch.as_tensor(edges.data, dtype=dtype, device=device)[:, None]
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        product = x.new_zeros(self.n_rows, x.shape[1])
+        chunks = (part.split(EDGES_AT_ONCE) for part in (self.rows, self.columns, self.values))
+        for rows, columns, values in zip(*chunks, strict=True):
+            product.index_add_(0, rows, x[columns] * values)
+        return product
+
+
+def _operand(matrix: sp.csr_matrix, dtype: torch.dtype, device: str | torch.device) -> Tensor | Edges:
+    if torch.device(device).type == "mps":
+        return Edges(matrix, dtype, device)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(

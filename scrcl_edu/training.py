@@ -101,8 +101,9 @@ def train(
 
 
 def adam(model: ScRCL, *, learning_rate: float, weight_decay: float) -> torch.optim.Adam:
-    """The optimizer of the paper, in torch's fused form."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+    """The optimizer of the paper, in torch's fused form where every torch has one."""
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
 
 
 def step(model: ScRCL, inputs: Inputs, optimizer: torch.optim.Optimizer) -> dict[str, float]:

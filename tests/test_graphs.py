@@ -257,6 +257,24 @@ def test_graph_times_tensor_is_the_dense_product_with_its_gradient(shape):
         assert relative_error(mine, its) < 1e-12
 
 
+def test_the_product_edge_by_edge_is_the_sparse_one_with_its_gradient(monkeypatch):
+    """What Apple's devices run; here on the CPU, in chunks smaller than the graph."""
+    monkeypatch.setattr(graphs, "EDGES_AT_ONCE", 7)
+    matrix = sp.random(9, 6, density=0.4, format="csr", rng=np.random.default_rng(0))
+    edge_by_edge = Graph(matrix, dtype=torch.float64)
+    edge_by_edge._forward = graphs.Edges(matrix, torch.float64, "cpu")
+    edge_by_edge._backward = graphs.Edges(matrix.T.tocsr(), torch.float64, "cpu")
+    x = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    weight = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    results = []
+    for graph in (edge_by_edge, Graph(matrix, dtype=torch.float64)):
+        product = graph @ x
+        (gradient,) = torch.autograd.grad((product * weight).sum(), x)
+        results.append((product.detach(), gradient))
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
 def test_graph_takes_gradients_that_are_not_contiguous():
     graph = Graph(random_graph(10), dtype=torch.float64)
     x = torch.randn(10, 3, dtype=torch.float64, requires_grad=True)

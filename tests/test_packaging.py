@@ -137,19 +137,6 @@ def test_jupyterlab_is_not_in_the_base_requirements():
     assert names(BASE).isdisjoint({"jupyterlab", "notebook", "nbval", "papermill", "ipykernel"})
 
 
-@pytest.mark.slow
-def test_scanpy_finds_neighbors_above_8192_cells():
-    """From pynndescent 0.6 on this fails, and UMAP, Leiden and PAGA with it."""
-    import anndata
-    import numpy as np
-    import scanpy as sc
-
-    adata = anndata.AnnData(np.random.default_rng(0).normal(size=(9000, 5)).astype(np.float32))
-    sc.pp.neighbors(adata, n_neighbors=5, use_rep="X", method="gauss")
-    assert adata.obsp["distances"].shape == (9000, 9000)
-    assert adata.obsp["distances"].getnnz(axis=1).min() >= 4
-
-
 # Binder and conda
 
 
