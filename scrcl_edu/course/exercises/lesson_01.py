@@ -258,7 +258,7 @@ EXERCISES = (
             Mutant(
                 "positions, not a mask",
                 lambda log_values, n_top_genes: np.argsort(-_standardized(log_values).to_numpy())[:n_top_genes],
-                "Your answer holds the positions of the genes, and these are right. The answer is a mask: one True or False "
+                "Your answer holds the positions of the genes, and these are right. It should be a mask: True or False "
                 "for each gene.",
             ),
             Mutant(

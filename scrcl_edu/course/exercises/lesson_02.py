@@ -96,6 +96,11 @@ def _union(chosen: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix(np.maximum(chosen, chosen.T))
 
 
+def _distances(values: np.ndarray, n_others: int) -> sp.csr_matrix:
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    return _union(_nearest(values, n_others) * (1 - unit @ unit.T))
+
+
 def _values(rng: np.random.Generator) -> dict[str, Any]:
     values = rng.integers(0, 9, (rng.integers(7, 9), 3)) + rng.random(3) + np.eye(3)[0]
     return {"values": values * rng.uniform(0.3, 3, (len(values), 1)), "n_neighbors": int(rng.integers(3, 5))}
@@ -209,6 +214,25 @@ EXERCISES = (
                 ),
                 "Some edges have weight 2: where both chose each other you added the two. The graph is binary.",
             ),
+            Mutant(
+                "half edges",
+                lambda values, n_neighbors: sp.csr_matrix(
+                    (_nearest(values, n_neighbors - 1) + _nearest(values, n_neighbors - 1).T) / 2
+                ),
+                "Edges that only one of the two chose have weight 1/2: you took the mean of both directions. The graph "
+                "is binary, and one choice is enough.",
+            ),
+            Mutant(
+                "itself among too few",
+                lambda values, n_neighbors: _union(np.maximum(_nearest(values, n_neighbors - 2), np.eye(len(values)))),
+                "Each cell found itself first, so it has a self-loop and one neighbor too few. A search that is given "
+                "the cells it was fitted on finds each cell itself; asked without arguments it does not.",
+            ),
+            Mutant(
+                "distances",
+                lambda values, n_neighbors: _distances(values, n_neighbors - 1),
+                "Your entries are distances. An edge is 1, no edge is 0; and a distance of 0 would look like no edge.",
+            ),
         ),
         hints=(
             "scikit-learn's NearestNeighbors(metric='cosine') and kneighbors_graph find them; ask without arguments, "
@@ -246,6 +270,22 @@ EXERCISES = (
                 "no root",
                 _without_root,
                 "You divide by d_i d_j. The exponent is -1/2: the square root of that product.",
+            ),
+            Mutant(
+                "multiplied",
+                lambda graph: sp.csr_matrix(_dense(graph)[0] * np.sqrt(np.outer(*[_dense(graph)[1]] * 2))),
+                "You multiply by the roots of the degrees. The exponent is *minus* 1/2: divide.",
+            ),
+            Mutant(
+                "one side",
+                lambda graph: sp.csr_matrix(_dense(graph)[0] / np.sqrt(_dense(graph)[1])[:, None]),
+                "You scaled the rows only. D^-1/2 stands on the left and on the right: scale the columns as well.",
+            ),
+            Mutant(
+                "columns normalized",
+                lambda graph: sp.csr_matrix(_dense(graph)[0] / _dense(graph)[1]),
+                "Your columns sum to 1: that is (A + I) D^-1. Half of the division belongs to the rows: D^-1/2 on "
+                "both.",
             ),
         ),
         hints=(
@@ -288,6 +328,16 @@ EXERCISES = (
                 lambda values, graph, n_steps: n_steps * (_symmetric(graph) @ values),
                 "You multiplied by n_steps. S^n X means: apply S, then apply S to the result, and so on.",
             ),
+            Mutant(
+                "the graph itself",
+                lambda values, graph, n_steps: _smooth(values, graph.toarray(), n_steps),
+                "You multiplied with the graph, which adds up neighbors. S is normalized, and holds the cell itself.",
+            ),
+            Mutant(
+                "added to the values",
+                lambda values, graph, n_steps: _smooth(values, np.eye(graph.shape[0]) + _symmetric(graph), n_steps),
+                "In each step you add S X to X. S holds the cell itself already, so the result of a step is S X alone.",
+            ),
         ),
         hints=(
             "You have written normalized_adjacency already; use scrcl_edu.graphs.normalized_adjacency or your own.",
@@ -322,6 +372,22 @@ EXERCISES = (
                 "between classes",
                 lambda graph, labels: graph.multiply(labels[:, None] != labels).sum() / graph.sum(),
                 "That is the share of the edges *between* classes.",
+            ),
+            Mutant(
+                "without the graph",
+                lambda graph, labels: float(np.mean(labels[:, None] == labels)),
+                "That is the share among all pairs of cells; the graph plays no part in it. Look at the edges only.",
+            ),
+            Mutant(
+                "by number of cells",
+                lambda graph, labels: graph.multiply(labels[:, None] == labels).sum() / len(labels),
+                "You divided by the number of cells. The share is among the edges.",
+            ),
+            Mutant(
+                "twice",
+                lambda graph, labels: 2 * graph.multiply(labels[:, None] == labels).sum() / graph.sum(),
+                "Your share is twice the right one. Each edge stands in the matrix twice: count both or none of them "
+                "twice, above and below the line.",
             ),
         ),
         hints=(
