@@ -88,12 +88,13 @@ def test_a_quiz_explains_each_choice_and_records_the_right_one(shown, monkeypatc
     monkeypatch.setenv("SCRCL_EDU_PROGRESS", str(tmp_path / "progress.json"))
     bundles, made = shown
     quizzing.quiz("00-1")
-    _, choice, verdict = made[0]
-    assert choice.value is None
-    choice.value = "a"
+    _, a, b, *_, verdict = made[0]
+    assert a.value is None
+    a.value = "a"
     assert "Not right" in verdict.value
     assert record.load()["quizzes"] == {"00-1": "tried"}
-    choice.value = "b"
+    b.value = "b"
+    assert a.value is None
     assert "Right." in verdict.value
     assert 'aria-live="polite"' in verdict.value
     assert record.load()["quizzes"] == {"00-1": "passed"}

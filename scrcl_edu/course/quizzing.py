@@ -7,7 +7,7 @@ from typing import Any
 
 from scrcl_edu.course.quizzes import questions
 from scrcl_edu.course.record import keep
-from scrcl_edu.course.showing import box, publish
+from scrcl_edu.course.showing import box, edge_color, publish
 from scrcl_edu.course.widgets import view_of, widgets_or_none
 from scrcl_edu.errors import SettingsError
 
@@ -76,17 +76,28 @@ def _ask(key: str, question: dict[str, Any]) -> None:
 
 
 def _radio(widgets: Any, key: str, question: dict[str, Any]) -> dict[str, Any]:
-    options = [(f"{letter}) {answer}", letter) for letter, answer in question["answers"].items()]
-    choice = widgets.RadioButtons(options=options, value=None, layout=widgets.Layout(width="auto"))
+    # One group for each answer: JupyterLab takes the arrow keys that move inside a group, Tab and Space it leaves.
+    width = widgets.Layout(width="auto")
+    choices = [
+        widgets.RadioButtons(options=[(f"{letter}) {answer}", letter)], value=None, layout=width)
+        for letter, answer in question["answers"].items()
+    ]
     verdict = widgets.HTML(value='<div aria-live="polite">Choose an answer.</div>')
 
     def answered(change: dict[str, Any]) -> None:
         if change["new"] is None:
             return
+        for choice in choices:
+            if choice is not change["owner"]:
+                choice.value = None
         right, text = explain(key, change["new"])
         word = "Right." if right else "Not right, try again."
-        verdict.value = f'<div aria-live="polite"><strong>{word}</strong> {html.escape(text)}</div>'
+        verdict.value = (
+            f'<div aria-live="polite" style="border-left: 6px solid {edge_color(right)}; padding-left: 0.8em; '
+            f'margin: 0.4em 0 1.2em; line-height: 1.5"><strong>{word}</strong> {html.escape(text)}</div>'
+        )
 
-    choice.observe(answered, names="value")
+    for choice in choices:
+        choice.observe(answered, names="value")
     head = widgets.HTML(value=f"<strong>Question {key}</strong> {html.escape(question['question'])}")
-    return view_of(widgets.VBox([head, choice, verdict]))
+    return view_of(widgets.VBox([head, *choices, verdict]))

@@ -44,13 +44,17 @@ def box(title: str, rows: Sequence[tuple[str, str]], *, good: bool | None = None
     for label, text in rows:
         first, *rest = text.split("\n")
         lines += [f"  {label}: {first}" if label else f"  {first}", *(f"    {line}" for line in rest)]
-    color = {True: "#009E73", False: "#D55E00", None: "#56B4E9"}[good]
     body = "".join(_row(label, text) for label, text in rows)
     page = (
-        f'<div role="status" style="border-left: 6px solid {color}; padding: 0.4em 0.8em; margin: 0.4em 0">'
+        f'<div role="status" style="border-left: 6px solid {edge_color(good)}; padding: 0.4em 0.8em; margin: 0.4em 0">'
         f"<strong>{html.escape(title)}</strong>{body}</div>"
     )
     return {"text/plain": "\n".join(lines), "text/html": page}
+
+
+def edge_color(good: bool | None) -> str:
+    """Color of a box's edge; the words of the box say the same."""
+    return {True: "#009E73", False: "#D55E00", None: "#56B4E9"}[good]
 
 
 def _row(label: str, text: str) -> str:

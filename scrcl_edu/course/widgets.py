@@ -89,6 +89,7 @@ def _live(widgets: Any, settings: dict, first: dict, frames: dict, texts: dict) 
             description=name.replace("_", " "),
             continuous_update=False,
             style={"description_width": "initial"},
+            layout=widgets.Layout(width="min(100%, 32em)"),
         )
         for name, values in settings.items()
     ]
