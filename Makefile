@@ -14,11 +14,19 @@ LESSONS := $(wildcard notebooks/*.ipynb)
 # nbval of several notebooks at once: two workers with one thread each fill two cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help course test lint lessons bench links lock clean python
+# An extra beside the locked versions, which stay as they are: $(call with,browser).
+with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
+CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
+
+.PHONY: help course test lint lessons bench links lock clean python site browser-test grade-test colab-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
 	@echo "make lessons  build the worked lessons and the student edition from notebooks/src"
+	@echo "make site     build the site of the worked lessons, offline, into out/site"
+	@echo "make browser-test  open lessons in JupyterLab in Chromium; screenshots in out/browser"
+	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
+	@echo "make colab-test    install beside Colab's versions and run a lesson under ipywidgets 7"
 	@echo "make bench    measure speed and memory, write benchmarks/results"
 	@echo "make links    carry pyproject's Repository into badges, citation and notebooks"
 	@echo "make lock     choose exact versions again (requirements.lock, binder/environment.yml)"
@@ -29,7 +37,7 @@ course: $(READY)
 	@echo "Running every lesson, profile fast."
 	@$(RUN)scrcl-edu run --profile fast
 
-test: lint
+test: lint $(if $(CHROMIUM),$(VENV)/.browser)
 	@echo "Running the tests and comparing the worked lessons with what they show now."
 	@$(RUN)python -m pytest -n 2 --dist loadfile tests $(LESSONS) --nbval --nbval-current-env \
 		--nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
@@ -38,6 +46,31 @@ lint: $(READY)
 	@echo "Checking style and format."
 	@$(RUN)ruff check
 	@$(RUN)ruff format --check
+
+# Where Chromium is, `make test` opens one lesson in it; without a network its test says why it skips.
+$(VENV)/.browser: $(READY)
+	@echo "Installing what drives the browser."
+	@if $(call with,browser); then touch $@; else echo "It could not be installed; the browser's tests will be skipped."; fi
+
+browser-test: $(READY)
+	@test -n "$(CHROMIUM)" || { echo "There is no Chromium here. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
+	@$(call with,browser)
+	@echo "Opening lessons 00, 02, 05 and 08 in JupyterLab; screenshots go to out/browser."
+	@SCRCL_EDU_BROWSER_LESSONS=00,02,05,08 $(RUN)python -m pytest tests/test_browser.py
+
+grade-test: $(READY)
+	@$(call with,grade)
+	@echo "Releasing, collecting and grading a lesson with nbgrader."
+	@$(RUN)python -m pytest tests/test_nbgrader.py
+
+colab-test: | python
+	@echo "Installing beside Colab's versions into out/colab (some minutes), then running a lesson under ipywidgets 7."
+	@$(PYTHON) tests/colab.py
+
+site: $(READY)
+	@$(call with,site)
+	@echo "Building the site from the worked lessons as they are stored."
+	@$(RUN)python docs/build_site.py
 
 lessons: $(READY)
 	@$(RUN)scrcl-edu build
