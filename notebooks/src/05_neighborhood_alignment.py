@@ -44,6 +44,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from matplotlib.ticker import LogLocator
 
 from scrcl_edu import alignment, datasets
 from scrcl_edu.course import check, hint, quiz, slider
@@ -359,12 +360,10 @@ for name, other in {"linear": linear, "package": ours}.items():
 def draw(n_cells):
     n_hidden = settings.n_hidden
     fig, axes = plt.subplots(figsize=(4, 3), layout="constrained")
-    axes.add_patch(plt.Rectangle((0, 0), n_cells, n_cells, color=PALETTE[1], label=f"pairs: {n_cells**2:,}"))
-    axes.add_patch(
-        plt.Rectangle((0, 0), n_hidden, n_cells, color=PALETTE[0], label=f"cells x hidden: {n_cells * n_hidden:,}")
-    )
+    axes.add_patch(plt.Rectangle((0, 0), n_cells, n_cells, color=PALETTE[1]))
+    axes.add_patch(plt.Rectangle((0, 0), n_hidden, n_cells, color=PALETTE[0]))
     axes.set(xlim=(0, 8000), ylim=(8000, 0), aspect="equal", title=f"{n_cells} cells", ylabel="cells")
-    axes.legend(frameon=False, fontsize=8, loc="lower right" if n_cells < 4000 else "upper right")
+    axes.set_xlabel(f"{n_cells**2:,} pairs\n{n_cells * n_hidden:,} hidden numbers")
     return fig
 
 
@@ -436,6 +435,7 @@ left.set(xlabel="cells", ylabel="seconds", title="Loss and gradient")
 right.set(xlabel="cells", ylabel="megabytes", title="Kept for the gradient")
 for axes in (left, right):
     axes.set_xticks(sizes["linear"], sizes["linear"], rotation=45)
+    axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
     axes.minorticks_off()
     axes.legend(frameon=False)
 show(
@@ -495,8 +495,8 @@ right.set(xlabel="epoch", title="Mean divergence of a cell to")
 right.legend(frameon=False)
 show(
     fig,
-    alt="Left and middle: all pairwise divergences, cells sorted by type. Before training the picture has stripes and no "
-    "blocks; afterwards dark blocks of close cells lie along the diagonal. Right: by epoch the divergence to itself and to "
+    alt="Left and middle: all pairwise divergences, cells sorted by type. Before training all are alike and form broad "
+    "stripes; afterwards dark blocks of close cells lie along the diagonal. Right: by epoch the divergence to itself and to "
     "neighbors falls, that to the rest rises in the end.",
 )
 
