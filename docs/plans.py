@@ -1,0 +1,98 @@
+"""Write the plans of the instructor guide from the front matter of the lessons: `python docs/plans.py`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scrcl_edu.course.lessons import LESSONS
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDE = ROOT / "docs" / "instructor.md"
+TIME = re.compile(r"\*\*Time\*\* \| about (\d+) minutes to read, (\d+) to do")
+AIM = re.compile(r"\*\*You will be able to\*\* \| (.+?) \|")
+TITLE = re.compile(r"^# # (.+)$", re.MULTILINE)
+# What a group does together, hour by hour: lessons by number, and what lies between them in minutes.
+PLANS = {
+    "half a day": ["What is a cell type, and who says so? 15", "00", "02", "Break 15", "08", "Discussion 20"],
+    "one day": [
+        "What is a cell type, and who says so? 15",
+        "00",
+        "01",
+        "Break 15",
+        "02",
+        "Lunch 60",
+        "03",
+        "04",
+        "Break 15",
+        "08",
+        "Discussion 30",
+    ],
+    "four weeks": [
+        "Week 1: from counts to graphs 0",
+        *("00", "01", "02"),
+        "Week 2: two views, aligned 0",
+        *("03", "04", "05"),
+        "Week 3: refined, trained, judged 0",
+        *("06", "07", "08"),
+        "Week 4: what it means 0",
+        *("09", "10", "11"),
+    ],
+}
+
+
+def source(number: str) -> Path:
+    return ROOT / "notebooks" / "src" / f"{LESSONS[number]}.py"
+
+
+def front_matter(number: str) -> tuple[str, int, int, str]:
+    """Title, minutes to read, minutes to do and objectives of a lesson."""
+    text = source(number).read_text(encoding="utf-8")
+    read, do = TIME.search(text).groups()
+    return TITLE.search(text).group(1), int(read), int(do), AIM.search(text).group(1)
+
+
+def overview() -> str:
+    lines = ["| lesson | read | do | afterwards a learner can |", "|---|---|---|---|"]
+    for number in filter(lambda number: source(number).is_file(), LESSONS):
+        title, read, do, aim = front_matter(number)
+        lines.append(f"| {title} | {read} min | {do} min | {aim} |")
+    return "\n".join(lines)
+
+
+def plan(name: str) -> str:
+    """A timetable: for each entry when it begins, counted from the start, and how long it takes."""
+    clock, lines = 0, ["| from | minutes | what |", "|---|---|---|"]
+    for entry in PLANS[name]:
+        if entry in LESSONS:
+            if not source(entry).is_file():
+                continue
+            title, read, do, _ = front_matter(entry)
+            minutes, text = read + do, f"Lesson {title}"
+        else:
+            text, _, last = entry.rpartition(" ")
+            minutes = int(last)
+        if minutes:
+            lines.append(f"| {clock // 60}:{clock % 60:02d} | {minutes} | {text} |")
+        else:
+            lines.append(f"| | | **{text}** |")
+            clock = 0
+        clock += minutes
+    if "Week" not in PLANS[name][0]:
+        lines.append(f"| {clock // 60}:{clock % 60:02d} | | End |")
+    return "\n".join(lines)
+
+
+def filled(guide: str) -> str:
+    """The guide with every table between its marks written again."""
+    for name, table in {"lessons": overview(), **{name: plan(name) for name in PLANS}}.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not pattern.search(guide):
+            raise ValueError(f"{GUIDE.name} has no '<!-- {name} -->' with '<!-- end -->' after it")
+        guide = pattern.sub(lambda found, table=table: f"{found.group(1)}\n{table}\n\n{found.group(2)}", guide)
+    return guide
+
+
+if __name__ == "__main__":
+    GUIDE.write_text(filled(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote the plans into {GUIDE.relative_to(ROOT)}")
