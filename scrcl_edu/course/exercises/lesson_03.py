@@ -76,6 +76,11 @@ def _mean_of_neighbors(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -
     return incoming / incoming.sum(1, keepdim=True) @ (x @ weight) + bias
 
 
+def _unguarded(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    degree = graph.sum(0)
+    return graph.T / torch.outer(degree, degree).sqrt() @ x @ weight + bias
+
+
 def _bias_inside(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     with_ones = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
     return _gcn(with_ones, graph, torch.cat([weight, bias[None]]), 0 * bias)
@@ -177,6 +182,34 @@ EXERCISES = (
                 "The bias goes through the sum over the edges. Add it afterwards, so that each node gets it exactly "
                 "once.",
             ),
+            Mutant(
+                "not normalized",
+                lambda x, graph, weight, bias: (
+                    (graph.T + torch.eye(len(graph), dtype=graph.dtype)) @ (x @ weight) + bias
+                ),
+                "You add up what arrives without dividing. Each edge i -> j weighs 1 / sqrt(deg_i deg_j).",
+            ),
+            Mutant(
+                "made symmetric",
+                lambda x, graph, weight, bias: _gcn(x, torch.maximum(graph, graph.T), weight, bias),
+                "Your graph has become symmetric: edges carry in both directions. Here each has one, from i to j.",
+            ),
+            Mutant(
+                "weight turned",
+                lambda x, graph, weight, bias: _gcn(x, graph, weight.T, bias),
+                "The weight has shape (n_in, n_out) here, so x @ weight fits as it is. (torch.nn.Linear stores its "
+                "weight the other way round.)",
+            ),
+            Mutant(
+                "with a ReLU",
+                lambda x, graph, weight, bias: _gcn(x, graph, weight, bias).relu(),
+                "What is negative has become 0: there is a ReLU in your layer. It comes later, outside of the layer.",
+            ),
+            Mutant(
+                "no self-loop and no guard",
+                lambda x, graph, weight, bias: _unguarded(x, graph, weight, bias),
+                "Self-loops are missing, so that a node to which nothing points has degree 0, and you divide by it.",
+            ),
         ),
         hints=(
             "Add the self-loops, then turn the graph so that row j holds the edges which arrive at node j.",
@@ -216,6 +249,27 @@ EXERCISES = (
                 "Your rows have absolute values that sum to 1. The length meant here is the square root of the sum of "
                 "squares.",
             ),
+            Mutant(
+                "no column",
+                lambda x: x / x.norm(dim=1),
+                "The lengths have shape (n_cells,), and torch lines them up with the columns. With keepdim=True they "
+                "are a column, shape (n_cells, 1), which divides each row.",
+            ),
+            Mutant(
+                "sum",
+                lambda x: x / x.sum(1, keepdim=True),
+                "Your rows sum to 1. Their length should be 1: the square root of the sum of squares.",
+            ),
+            Mutant(
+                "largest entry",
+                lambda x: x / x.max(dim=1, keepdim=True).values,
+                "You divided each row by its largest entry. The length is the square root of the sum of squares.",
+            ),
+            Mutant(
+                "softmax",
+                lambda x: x.softmax(1),
+                "That is a softmax: positive numbers that sum to 1. Unit rows keep signs and proportions.",
+            ),
         ),
         hints=(
             "The length of a row is the square root of the sum of its squares.",
@@ -252,6 +306,31 @@ EXERCISES = (
                 "forgot the bias",
                 lambda x, weight, bias: encoders.unit_rows((x @ weight).relu()),
                 "The bias is missing inside the ReLU.",
+            ),
+            Mutant(
+                "bias after the ReLU",
+                lambda x, weight, bias: encoders.unit_rows((x @ weight).relu() + bias),
+                "The bias is added after the ReLU. It belongs inside: linear layer with its bias first, then the ReLU.",
+            ),
+            Mutant(
+                "leaky",
+                lambda x, weight, bias: encoders.unit_rows(torch.nn.functional.leaky_relu(x @ weight + bias)),
+                "Your ReLU is a leaky one, which view 2 uses. View 1 sets everything negative to 0.",
+            ),
+            Mutant(
+                "sigmoid",
+                lambda x, weight, bias: encoders.unit_rows((x @ weight + bias).sigmoid()),
+                "You used a sigmoid in place of the ReLU.",
+            ),
+            Mutant(
+                "unit columns",
+                lambda x, weight, bias: torch.nn.functional.normalize((x @ weight + bias).relu(), dim=0),
+                "Your columns have length 1, not the rows: dim=1 runs along a row.",
+            ),
+            Mutant(
+                "features scaled first",
+                lambda x, weight, bias: encoders.unit_rows((encoders.unit_rows(x) @ weight + bias).relu()),
+                "You scaled the features as well. Only the encodings are scaled, at the end; the bias makes it differ.",
             ),
         ),
         hints=(
