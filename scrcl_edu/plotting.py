@@ -60,8 +60,8 @@ def show(figure: Figure | None = None, *, alt: str) -> None:
 
 
 def group_style(number: int) -> dict[str, str]:
-    """Color and marker of a group, different for the first 56 groups."""
-    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number // len(PALETTE) % len(MARKERS)]}
+    """Color and marker of a group: the two together are different for the first 56, neighbors differ in both."""
+    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def embedding(
@@ -182,9 +182,9 @@ def confusion(labels: Sequence[Any], clusters: Sequence[Any], *, title: str = ""
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (i, j), count in np.ndenumerate(table[:, order]):
         if count:
-            axes.text(
-                j, i, count, ha="center", va="center", color="white" if share[i, j] > 0.5 else "black", fontsize=8
-            )
+            # Up to this shade black has the better contrast.
+            color = "white" if share[i, j] > 0.715 else "black"
+            axes.text(j, i, count, ha="center", va="center", color=color, fontsize=8)
     axes.set_xticks(range(len(found)), found[order])
     axes.set_yticks(range(len(classes)), classes)
     axes.set(title=title, xlabel="cluster", ylabel="class")
