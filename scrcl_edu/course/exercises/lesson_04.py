@@ -162,6 +162,16 @@ EXERCISES = (
                 lambda e, temperature: _log_p(e, temperature),
                 "Your softmax runs over the whole matrix, so that all entries together sum to 1. Here each row does.",
             ),
+            Mutant(
+                "sum without its logarithm",
+                lambda e, temperature: e / temperature - (e / temperature).exp().sum(1, keepdim=True),
+                "You subtracted the sum of the exponentials; what is subtracted is the logarithm of that sum.",
+            ),
+            Mutant(
+                "base 2",
+                lambda e, temperature: torch.log2(torch.softmax(e / temperature, 1)),
+                "This is the logarithm with base 2. The natural logarithm is asked for, as in torch.log.",
+            ),
         ),
         hints=(
             "torch.log_softmax does both steps at once and is safe for large numbers.",
@@ -221,6 +231,22 @@ EXERCISES = (
                 _globally(_both_ways, invert=True),
                 "You multiplied by the temperature instead of dividing by it.",
             ),
+            Mutant(
+                "difference of directions",
+                _globally(lambda log_p1, log_p2: _one_direction(log_p1, log_p2) - _one_direction(log_p2, log_p1)),
+                "You subtracted one direction from the other. They are added, so that each way of disagreeing counts.",
+            ),
+            Mutant(
+                "mean over cells",
+                _by_softmax(_both_ways, 1, lambda terms, n: terms.sum() / n),
+                "This is a mean over cells of their own divergences, each with a softmax of its own row. The global "
+                "loss has one softmax over all entries.",
+            ),
+            Mutant(
+                "no temperature",
+                lambda e1, e2, temperature: _globally(_both_ways)(e1, e2, 1.0),
+                "The temperature does not change your result.",
+            ),
         ),
         hints=(
             "Flatten e / temperature to one long vector, and take its log_softmax.",
@@ -266,6 +292,24 @@ EXERCISES = (
                 "probabilities, not logs",
                 _by_softmax(_no_logs, 1, lambda terms, n: terms.sum() / n / 2),
                 "You compare probabilities where their logarithms belong.",
+            ),
+            Mutant(
+                "one direction, halved",
+                _by_softmax(_one_direction, 1, lambda terms, n: terms.sum() / n / 2),
+                "This is half of KL(q1 || q2). The other direction is missing; the half is that of the sum of both.",
+            ),
+            Mutant(
+                "over all entries",
+                lambda e1, e2, temperature: _globally(_both_ways)(e1, e2, temperature) / 2,
+                "Your softmax runs over the whole matrix, as in the global loss. Here each row is a distribution of "
+                "its own.",
+            ),
+            Mutant(
+                "no temperature",
+                lambda e1, e2, temperature: _by_softmax(_both_ways, 1, lambda terms, n: terms.sum() / n / 2)(
+                    e1, e2, 1.0
+                ),
+                "The temperature does not change your result.",
             ),
         ),
         hints=(

@@ -168,6 +168,29 @@ def _logs(rng: np.random.Generator) -> dict[str, Any]:
     return {"log_q1": log_q1, "log_q2": log_q2}
 
 
+def _ratio_with(divergence: Tensor, graph: Tensor, n_near: Tensor, n_others: int) -> Tensor:
+    to_near, to_others = (divergence * (graph + _eye(graph))).sum(1), (divergence * (1 - _eye(graph))).sum(1)
+    return ((to_near / n_near) / (to_others / n_others)).mean()
+
+
+def _far_over_near(divergence: Tensor, graph: Tensor) -> Tensor:
+    near, far = graph + _eye(graph), 1 - _eye(graph)
+    return ((divergence * far).sum(1) / far.sum(1) / ((divergence * near).sum(1) / near.sum(1))).mean()
+
+
+def _others_without_neighbors(divergence: Tensor, graph: Tensor) -> Tensor:
+    near = graph + _eye(graph)
+    far = 1 - near
+    mean_far = (divergence * far).sum(1) / far.sum(1).clamp(min=1)
+    return ((divergence * near).sum(1) / near.sum(1) / mean_far).mean()
+
+
+def _cross_terms_added(log_q1: Tensor, log_q2: Tensor) -> Tensor:
+    q1, q2 = log_q1.exp(), log_q2.exp()
+    cross = q1 @ log_q2.sum(0) + log_q1 @ q2.sum(0)
+    return len(q1) * _dot(q1, log_q1) + _dot(q2, log_q2).sum() + cross - _to_self(log_q1, log_q2)
+
+
 EXERCISES = (
     Exercise(
         name="pairwise_divergence",
@@ -200,6 +223,28 @@ EXERCISES = (
                 "wrong axis",
                 _columns,
                 "Your softmax runs over the columns. A cell is a row.",
+            ),
+            Mutant(
+                "no temperature",
+                lambda e1, e2, temperature: pairwise_divergence(e1, e2, 1.0),
+                "The temperature does not change your result.",
+            ),
+            Mutant(
+                "times temperature",
+                lambda e1, e2, temperature: pairwise_divergence(e1, e2, 1 / temperature),
+                "You multiplied by the temperature instead of dividing by it.",
+            ),
+            Mutant(
+                "mean over hidden numbers",
+                lambda e1, e2, temperature: pairwise_divergence(e1, e2, temperature) / e1.shape[1],
+                "You took the mean over the hidden numbers. A divergence is a sum: the probabilities are the weights"
+                " already.",
+            ),
+            Mutant(
+                "squared distance",
+                lambda e1, e2, temperature: torch.cdist(e1, e2).square(),
+                "These are squared distances of the encodings. Turn each row into a distribution first, then take "
+                "divergences.",
             ),
         ),
         hints=(
@@ -253,6 +298,39 @@ EXERCISES = (
                 "In the numerator you divide by n_cells. The mean runs over the neighborhood only: n_i neighbors and "
                 "i itself.",
             ),
+            Mutant(
+                "far over near",
+                _far_over_near,
+                "Your ratio is upside down: near is divided by far, so that close neighbors make the loss small.",
+            ),
+            Mutant(
+                "others without neighbors",
+                _others_without_neighbors,
+                "You took the neighbors out of the denominator. It is the mean over *all* cells other than i, "
+                "neighbors included.",
+            ),
+            Mutant(
+                "divided by neighbors only",
+                lambda divergence, graph: _ratio_with(divergence, graph, graph.sum(1).clamp(min=1), len(graph) - 1),
+                "You summed over the neighbors and the cell itself, but divided by the number of neighbors alone: "
+                "one too few.",
+            ),
+            Mutant(
+                "others divided by n_cells",
+                lambda divergence, graph: _ratio_with(divergence, graph, graph.sum(1) + 1, len(graph)),
+                "In the denominator you divided by n_cells. There are n_cells - 1 others; a mean over a masked row "
+                "counts the zero of the cell itself.",
+            ),
+            Mutant(
+                "columns",
+                lambda divergence, graph: _ratio(divergence.T, graph),
+                "You went down the columns of D. Cell i of view 1 is a row: sum along dim=1.",
+            ),
+            Mutant(
+                "sum over cells",
+                lambda divergence, graph: _ratio(divergence, graph) * len(graph),
+                "You summed the ratios of the cells; their mean is asked for.",
+            ),
         ),
         hints=(
             "near = graph + identity marks the neighborhood of each cell; its row sums say how many that are.",
@@ -292,6 +370,35 @@ EXERCISES = (
                 "mean",
                 lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) / (len(log_q1) - 1),
                 "You divided by the number of the others. Here the sum is asked for.",
+            ),
+            Mutant(
+                "views swapped",
+                lambda log_q1, log_q2: linear_sum_over_all(log_q2, log_q1),
+                "The views are swapped: cell i comes from view 1, and the sum runs over the cells j of view 2.",
+            ),
+            Mutant(
+                "cross terms added",
+                _cross_terms_added,
+                "You added the products q1 . L2 and L1 . q2. In D_ij they are subtracted.",
+            ),
+            Mutant(
+                "h2 N times",
+                lambda log_q1, log_q2: (
+                    linear_sum_over_all(log_q1, log_q2) + (len(log_q1) - 1) * _dot(log_q2.exp(), log_q2).sum()
+                ),
+                "The sum of all h2_j is in your result N times. Each h2_j stands in one D_ij only, so their sum "
+                "enters once.",
+            ),
+            Mutant(
+                "half of the cell itself",
+                lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) + _dot(log_q2.exp(), log_q2 - log_q1),
+                "You took only KL(q1_i || q2_i) out at the end. D_ii has both directions.",
+            ),
+            Mutant(
+                "one h1 too few",
+                lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) - _dot(log_q1.exp(), log_q1),
+                "You took h1_i only N - 1 times and subtracted D_ii as well. D_ii holds the h1_i of the cell itself:"
+                " take N of them, or leave it out of D_ii.",
             ),
         ),
         hints=(

@@ -128,6 +128,11 @@ def _errors(z1: Tensor, z2: Tensor, graph: Tensor) -> Tensor:
     return z1 @ z2.T - graph - torch.eye(len(graph), dtype=graph.dtype)
 
 
+def _collected(view_1: Tensor, graph: Tensor, weight: Tensor, bias: Tensor, degree: Tensor) -> Tensor:
+    scale = degree.clamp(min=1).rsqrt()
+    return scale[:, None] * graph.T * scale @ (view_1.T @ weight) + bias
+
+
 EXERCISES = (
     Exercise(
         name="gene_programs",
@@ -166,6 +171,44 @@ EXERCISES = (
                     _operator(graph + torch.eye(len(graph), dtype=graph.dtype)) @ (view_1.T @ weight) + bias
                 ).relu(),
                 "You added self-loops. The gene graph has them already: each gene is among its own five neighbors.",
+            ),
+            Mutant(
+                "edges that leave",
+                lambda view_1, graph, weight, bias: _collected(view_1, graph, weight, bias, graph.sum(1)).relu(),
+                "You counted the edges that leave a gene. The degrees count those that *arrive*: sum over the first "
+                "dimension.",
+            ),
+            Mutant(
+                "mean over edges",
+                lambda view_1, graph, weight, bias: (
+                    graph.T / graph.sum(0)[:, None] @ (view_1.T @ weight) + bias
+                ).relu(),
+                "You took the mean over the edges that arrive. Each message is divided by the root of both degrees, "
+                "sender and receiver.",
+            ),
+            Mutant(
+                "sum over edges",
+                lambda view_1, graph, weight, bias: (graph.T @ (view_1.T @ weight) + bias).relu(),
+                "You summed the messages without any scaling: each is divided by sqrt(deg_g deg_h).",
+            ),
+            Mutant(
+                "no bias",
+                lambda view_1, graph, weight, bias: _collected(view_1, graph, weight, 0 * bias, graph.sum(0)).relu(),
+                "The bias is missing.",
+            ),
+            Mutant(
+                "bias after the ReLU",
+                lambda view_1, graph, weight, bias: (
+                    _collected(view_1, graph, weight, 0 * bias, graph.sum(0)).relu() + bias
+                ),
+                "You added the bias after the ReLU. It belongs inside.",
+            ),
+            Mutant(
+                "leaky ReLU",
+                lambda view_1, graph, weight, bias: torch.nn.functional.leaky_relu(
+                    _collected(view_1, graph, weight, bias, graph.sum(0))
+                ),
+                "This is the leaky ReLU of view 2. Programs have no negative entries: a plain ReLU.",
             ),
         ),
         hints=(
@@ -215,6 +258,33 @@ EXERCISES = (
                 "You scaled the encodings first. The projector reads E itself; only e1 and e2 of the alignments are "
                 "scaled.",
             ),
+            Mutant(
+                "whole matrix",
+                lambda encodings, weight, bias, programs: (
+                    _mixture(encodings, weight, bias, programs) / _mixture(encodings, weight, bias, programs).norm()
+                ),
+                "You divided by the length of the whole matrix. Each row has a length of its own: dim=1.",
+            ),
+            Mutant(
+                "rows sum to 1",
+                lambda encodings, weight, bias, programs: (
+                    _mixture(encodings, weight, bias, programs)
+                    / _mixture(encodings, weight, bias, programs).sum(1, keepdim=True)
+                ),
+                "Your rows sum to 1. Length 1 means that the *squares* of a row sum to 1.",
+            ),
+            Mutant(
+                "softmax",
+                lambda encodings, weight, bias, programs: _mixture(encodings, weight, bias, programs).softmax(1),
+                "You took a softmax. A refined cell is only scaled to length 1; its entries may be negative.",
+            ),
+            Mutant(
+                "ReLU",
+                lambda encodings, weight, bias, programs: encoders.unit_rows(
+                    _mixture(encodings, weight, bias, programs).relu()
+                ),
+                "You cut off the negative entries. There is a ReLU in the programs, but none after the mixture.",
+            ),
         ),
         hints=(
             "(E W + b) P = E (W P) + b P. Either order is right; the second is the quick one.",
@@ -257,6 +327,32 @@ EXERCISES = (
                 "mean over cells",
                 lambda z1, z2, graph: _errors(z1, z2, graph).square().sum(1).mean(),
                 "You divided by the number of cells. There are n_cells * n_cells pairs.",
+            ),
+            Mutant(
+                "the other view alone",
+                lambda z1, z2, graph: _errors(z2, z2, graph).square().mean(),
+                "Both factors come from z2. The loss compares cells across the views: z1_i with z2_j.",
+            ),
+            Mutant(
+                "identity subtracted",
+                lambda z1, z2, graph: (
+                    (_errors(z1, z2, graph) + 2 * torch.eye(len(graph), dtype=graph.dtype)).square().mean()
+                ),
+                "The identity has the wrong sign: the target is A + I, and all of it is subtracted from the "
+                "similarities.",
+            ),
+            Mutant(
+                "edges only",
+                lambda z1, z2, graph: (
+                    (_errors(z1, z2, graph) * (graph + torch.eye(len(graph), dtype=graph.dtype))).square().mean()
+                ),
+                "You look at edges and the cell itself only. All pairs count: where there is no edge, the similarity"
+                " should be 0.",
+            ),
+            Mutant(
+                "root",
+                lambda z1, z2, graph: _errors(z1, z2, graph).square().mean().sqrt(),
+                "You took the square root of the mean. The mean of the squares itself is asked for.",
             ),
         ),
         hints=(
