@@ -5,6 +5,7 @@ Nothing is executed and nothing is fetched. Run by `make site`; a warning is an 
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -119,12 +120,24 @@ def gather(folder: Path) -> Path:
     return folder
 
 
+def without_text(site: Path) -> list[str]:
+    """Pictures of the built site that a screen reader would pass over."""
+    found = []
+    for page in sorted(site.rglob("*.html")):
+        tags = re.findall(r"<img\b[^>]*\b_images/[^>]*>", page.read_text(encoding="utf-8"))
+        found += [f"{page.relative_to(site)}: {tag}" for tag in tags if not re.search(r'alt="[^"]{20,}"', tag)]
+    return found
+
+
 def main() -> int:
     from sphinx.cmd.build import build_main
 
     sources, site = gather(ROOT / "out" / "site-sources"), ROOT / "out" / "site"
     options = ["-b", "html", "-q", "-W", "--keep-going", "-E", "-c", str(ROOT / "docs")]
     failed = build_main([*options, str(sources), str(site)])
+    if silent := without_text(site):
+        print("Pictures without a text:", *silent, sep="\n")
+        failed = 1
     if not failed:
         start = '<!doctype html><html lang="en"><title>scRCL, built in the open</title>'
         start += (

@@ -46,10 +46,12 @@ html_theme_options = {
     "use_download_button": True,
     "show_toc_level": 2,
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # the search stands in the sidebar already
     "logo": {"text": "scRCL, built in the open"},
 }
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_domain_indices = False
 html_show_sourcelink = False
 html_copy_source = False
 html_last_updated_fmt = ""
