@@ -84,7 +84,7 @@ corner
 
 # %% [markdown]
 # Two things make this hard.
-# Most entries are zero, and cells differ in how much was caught of them at all: their *depth*.
+# Most entries are zero, and cells differ in how much was caught of them at all: their *[depth](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#depth)*.
 
 # %%
 depth = counts.sum(axis=1)  # (n_cells,)
@@ -108,7 +108,7 @@ show(
 # %% [markdown]
 # The blocks on the left are what we are after.
 # They can be seen because the cells are *sorted by type*, which is just what nobody tells us in a new experiment.
-# An **unsupervised** method has to find the order by itself.
+# An **[unsupervised](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#unsupervised)** method has to find the order by itself.
 #
 # ## Exercise 1: how empty is it?
 #
@@ -172,8 +172,8 @@ for cell, neighbors in enumerate(nearest):
 #
 # 1. **Two views.** Each cell is encoded twice: from its own counts (view 1), and from its own and its neighbors' counts by a graph network (view 2).
 # 2. **Alignment.** The two encodings of a cell should agree, and agree with those of its neighbors more than with those of all others.
-# 3. **Refinement.** Genes form a graph as well. A network on it learns *gene programs*, and each cell is written as a mixture of them.
-# 4. **Clusters.** k-means on the refined cells.
+# 3. **Refinement.** Genes form a graph as well. A network on it learns *[gene programs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-program)*, and each cell is written as a mixture of them.
+# 4. **Clusters.** [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) on the refined cells.
 #
 # No step looks at a label.
 #
@@ -222,13 +222,13 @@ print("share of graph edges inside a type:", round(edges, 1))
 # %% [markdown]
 # ## Is that good? Compare before you believe
 #
-# Clusters have no names, so *accuracy* first matches clusters with types, one to one, as favorably as possible.
+# Clusters have no names, so *[accuracy](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#accuracy)* first matches clusters with types, one to one, as favorably as possible.
 # A number means little alone.
 # Three rivals that a practitioner has for free:
 #
 # - put all cells into **one cluster**;
 # - **PCA and k-means**, three lines of code;
-# - the method **without any training**: random weights, zero epochs.
+# - the method **without any training**: random weights, zero [epochs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch).
 
 # %%
 labels = fitted.obs["label"].to_numpy()
@@ -249,7 +249,7 @@ print("one cluster scores", round(accuracies["one cluster"], 2))
 print("the method beats one cluster by more than 0.2:", accuracies["scRCL"] > accuracies["one cluster"] + 0.2)
 
 # %% [markdown]
-# The third digit of the other numbers differs from machine to machine, and one seed is not evidence.
+# The third digit of the other numbers differs from machine to machine, and one [seed](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed) is not evidence.
 # What you should take from this table: a good part of the result is there *before* training, because views and graph already smooth the noise.
 # How much training adds, over seeds and datasets, is measured in [lesson 07](07_training.ipynb) and [lesson 11](11_the_papers_table.ipynb).
 #
@@ -353,7 +353,7 @@ except ValueError as error:
 # %% [markdown]
 # ## Summary
 #
-# - A count matrix holds molecules per cell and gene; most entries are zero and depth differs.
+# - A [count matrix](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#count-matrix) holds molecules per cell and gene; most entries are zero and depth differs.
 # - The method encodes each cell twice, aligns the two, refines them with gene programs, and clusters.
 # - A score means something beside its rivals: one cluster, PCA and k-means, no training.
 # - Labels come in only to judge.
