@@ -58,7 +58,7 @@ SEED = 0
 #
 # Seven hundred blood cells, each with a count for each gene.
 # We want to know in what the cells differ.
-# The **first principal component** answers a part of it: it is the direction along which the cells spread most.
+# The **first [principal component](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#principal-component)** answers a part of it: it is the direction along which the cells spread most.
 # Let us look at what it is in the raw counts.
 
 # %%
@@ -102,7 +102,7 @@ show(
 # The largest difference between the cells is *how much was caught of each*.
 # This is mostly an accident of the experiment: how well a droplet captured its cell.
 # A method that compares raw counts would sort the cells by this accident first.
-# (On the right you see rays: along a ray depth changes, across the rays the type. Remember this picture; it says that *directions* are worth more than positions.)
+# (On the right you see rays: along a ray [depth](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#depth) changes, across the rays the type. Remember this picture; it says that *directions* are worth more than positions.)
 #
 # ## Small numbers first
 #
@@ -253,7 +253,7 @@ print("each cell sums to 10,000 before the log:", np.allclose(np.expm1(log_value
 # ## Is depth gone?
 #
 # The blood cells cannot answer alone: they do not tell us what depth *should* do.
-# The simulator can.
+# The [simulator](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#simulator) can.
 # There, the depth of a cell is drawn without regard to its type, so whatever correlates with depth is an artifact.
 
 
@@ -275,7 +275,7 @@ rows.append(report("normalized and logged", normalize_log(deep_counts), deep_dep
 pd.DataFrame(rows).set_index("values").round(1)
 
 # %% [markdown]
-# Read the table from left to right: correlation of the first component with log depth, and the share of it that the cell type explains.
+# Read the table from left to right: correlation of the first component with log depth, and the share of it that the [cell type](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-type) explains.
 # In the counts it is depth and hardly type; afterwards type and hardly depth.
 # That is the promise of normalization, kept.
 
@@ -374,7 +374,7 @@ print(
 # ## Which genes?
 #
 # Most genes do the same in every cell, and carry noise but no difference.
-# We want the **highly variable genes**.
+# We want the **[highly variable genes](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#highly-variable-genes)**.
 # But which are they?
 # The variance of a count grows with its mean whether types exist or not, as the simulator shows again: it knows which genes belong to a program that some types use and others do not.
 
@@ -561,7 +561,7 @@ quiz("01")
 # %% [markdown]
 # ## What the paper does, what we do, and why
 #
-# - **The graph reads log values, the encoders read raw counts.** The paper's code builds the cell graph on the values of this lesson and then feeds the counts of the same genes, with all their depth, to the networks. The paper gives no reason.
+# - **The graph reads log values, the [encoders](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#encoder) read raw counts.** The paper's code builds the [cell graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-graph) on the values of this lesson and then feeds the counts of the same genes, with all their depth, to the networks. The paper gives no reason.
 #   It is hard to justify after what you saw in the first figure. It does less harm than it seems, because the method scales each encoding to length 1 and so compares directions, along which depth plays a smaller part: the rays.
 #   Test it below, and in [lesson 03](03_encoders.ipynb) with another `features=` setting.
 # - **Number of genes.** The published settings take another number of genes for one dataset than for the next (printed below). We take one number for all, since a new dataset has no labels to tune on.
@@ -595,4 +595,4 @@ print("edges inside a type:", {name: round(homophily(graph, labels), 2) for name
 #
 # **Next:** [02 Graphs](02_graphs.ipynb).
 #
-# **Further reading:** Townes et al., *Feature selection and dimension reduction for single-cell RNA-Seq based on a multinomial model*, Genome Biology 2019 (why the log distorts zeros); Ahlmann-Eltze and Huber, *Comparison of transformations for single-cell RNA-seq data*, Nature Methods 2023; Satija et al., *Spatial reconstruction of single-cell gene expression data*, Nature Biotechnology 2015 (the binned dispersion).
+# **Further reading:** Townes et al., *Feature selection and dimension reduction for single-cell RNA-Seq based on a multinomial model*, Genome Biology 2019 (why the log distorts zeros); Ahlmann-Eltze and Huber, *Comparison of transformations for single-cell RNA-seq data*, Nature Methods 2023; Satija et al., *Spatial reconstruction of single-cell [gene expression](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-expression) data*, Nature Biotechnology 2015 (the binned dispersion).
