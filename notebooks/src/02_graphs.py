@@ -202,7 +202,7 @@ show(
 #
 # ## How good is a graph?
 #
-# The share of edges that join two cells of the same type is called **homophily**.
+# The share of edges that join two cells of the same type is called **[homophily](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#homophily)**.
 # By hand: a path of four cells with the types B, B, T, T has three edges, of which two are inside a type.
 #
 # ## Exercise 2: homophily
@@ -455,7 +455,7 @@ assert np.allclose(stages[5], smoothed)
 print("kept after steps:", list(stages))
 
 # %% [markdown]
-# For each number of steps we ask four things: which share of all differences between cells lies *between types* (the rest is inside them), how alike two cells are on average, how many of the differences are left at all, and how k-means does.
+# For each number of steps we ask four things: which share of all differences between cells lies *between types* (the rest is inside them), how alike two cells are on average, how many of the differences are left at all, and how [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) does.
 
 
 # %%
@@ -507,7 +507,7 @@ show(
 
 # %% [markdown]
 # The first steps average noise away and the types stand out.
-# Then the averages reach beyond the types, and in the end all cells point in the same direction: **over-smoothing**.
+# Then the averages reach beyond the types, and in the end all cells point in the same direction: **[over-smoothing](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#over-smoothing)**.
 #
 # Two details deserve a second look.
 # First, k-means survives longer than the picture suggests.
@@ -593,8 +593,8 @@ quiz("02")
 # %% [markdown]
 # ## What the paper does, what we do, and why
 #
-# - **k counts the cell itself**, union, no weights: as in the paper's code, which takes scanpy's neighbors. Lesson 10's spatial graph counts *others* only; the paper changes the meaning there, and so do we.
-# - **Large data.** From 10,000 cells on, the paper searches in 50 principal components; we do the same, and above 50,000 cells we search approximately. The graph is the same idea, not the same edges.
+# - **k counts the cell itself**, union, no weights: as in the paper's code, which takes scanpy's neighbors. Lesson 10's [spatial graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#spatial-graph) counts *others* only; the paper changes the meaning there, and so do we.
+# - **Large data.** From 10,000 cells on, the paper searches in 50 [principal components](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#principal-component); we do the same, and above 50,000 cells we search approximately. The graph is the same idea, not the same edges.
 # - **Filter steps are set by dataset.** The published settings give each view a number of steps of its own, and another pair for another dataset (printed below). A new dataset has no labels by which to choose them. You saw how flat the curve is over the first steps: one setting for all costs little.
 # - **The filter of view 1 brings the graph into the view without a network.** If view 1 is filtered as well, the two views are less independent than their names suggest; [lesson 03](03_encoders.ipynb) takes this up.
 
@@ -608,9 +608,9 @@ print("one of them is ours, for all scRNA-seq data:", recipe("robust").filter_st
 #
 # - Nearest cells are of the same type far more often than chance; the graph keeps this without labels.
 # - Choices are not mutual: the union makes the graph symmetric, and makes hubs.
-# - S = D^-1/2 (A + I) D^-1/2 averages a cell with its neighbors; S^n is a low-pass filter, done by n sparse products.
+# - S = D^-1/2 (A + I) D^-1/2 averages a cell with its neighbors; S^n is a [low-pass filter](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#low-pass-filter), done by n sparse products.
 # - A few steps make types stand out; many erase them, until only the degree is left.
-# - The gene graph on raw counts groups genes by level as much as by pattern.
+# - The [gene graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-graph) on raw counts groups genes by level as much as by pattern.
 #
 # **Next:** [03 Encoders](03_encoders.ipynb).
 #
