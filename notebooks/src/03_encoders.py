@@ -16,7 +16,7 @@
 #
 # [Open 03_encoders on Binder](https://mybinder.org/v2/gh/scrcl-edu/scrcl-edu/main?urlpath=lab/tree/notebooks/03_encoders.ipynb) · [Open 03_encoders on Colab](https://colab.research.google.com/github/scrcl-edu/scrcl-edu/blob/main/notebooks/03_encoders.ipynb)
 #
-# You build the two networks that encode each cell, a plain layer and a graph convolution, and you find out how much they know before they are trained.
+# You build the two networks that encode each cell, a plain layer and a [graph convolution](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#graph-convolution), and you find out how much they know before they are trained.
 #
 # | | |
 # |---|---|
@@ -60,7 +60,7 @@ SEED = 0
 # %% [markdown]
 # ## The question
 #
-# The method has two networks with hundreds of thousands of weights, and trains them for many epochs.
+# The method has two networks with hundreds of thousands of weights, and trains them for many [epochs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch).
 # Before we build them: how much of the result is there when all weights are still random?
 # `epochs=0` gives exactly that.
 
@@ -103,7 +103,7 @@ show(
 #
 # out_j = sum over edges i -> j of W x_i / sqrt(deg_i deg_j), + b
 #
-# Every node has an edge to itself, so it hears itself, too; deg counts the edges that *arrive*, the self-loop included.
+# Every node has an edge to itself, so it hears itself, too; deg counts the edges that *arrive*, the [self-loop](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#self-loop) included.
 # Six nodes, a directed graph, one feature that is 1 at node 0 and 0 elsewhere: we watch where it goes.
 
 # %%
@@ -154,8 +154,8 @@ print("not turned, node 0 hears itself and", (wrong @ x)[1:, 0].count_nonzero().
 # %% [markdown]
 # With the graph not turned, nobody hears node 0: information flows against the arrows.
 # A symmetric graph equals itself turned.
-# The cell graph is symmetric, so **it would never show this mistake**.
-# The gene graph of [lesson 06](06_gene_refinement.ipynb) is directed, and would.
+# The [cell graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-graph) is symmetric, so **it would never show this mistake**.
+# The [gene graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-graph) of [lesson 06](06_gene_refinement.ipynb) is directed, and would.
 #
 # ## Exercise 1: the layer
 
@@ -218,7 +218,7 @@ smoother = graphs.normalized_adjacency(cell_graph)  # lesson 02
 print("the operator is lesson 02's smoother:", np.allclose(cell_operator.matrix.toarray(), smoother.toarray()))
 
 # %% [markdown]
-# So a graph convolution is one step of the low-pass filter, followed by a linear layer.
+# So a graph convolution is one step of the [low-pass filter](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#low-pass-filter), followed by a linear layer.
 # And the order does not matter, S (X W) = (S X) W, which has a use: in the first layer X never changes, so S X is computed once, before training, and never again.
 
 # %%
@@ -231,7 +231,7 @@ print("S (X W) and (S X) W agree:", torch.allclose(again, sparse, rtol=1e-3, ato
 # ## Unit rows
 #
 # From here on the method compares **directions**: each encoding is scaled to length 1.
-# Then the product of two rows is their cosine, and depth, which makes rows long or short, has no say.
+# Then the product of two rows is their cosine, and [depth](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#depth), which makes rows long or short, has no say.
 #
 # ## Exercise 2: unit rows
 
@@ -272,7 +272,7 @@ print("same as scrcl_edu:", torch.allclose(unit_rows(cells), encoders.unit_rows(
 #
 # ## View 1: a plain layer
 #
-# The other view uses no convolution: linear layer, ReLU, unit rows.
+# The other view uses no convolution: linear layer, ReLU, [unit rows](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#unit-rows).
 #
 # ## Exercise 3: view 1
 
@@ -397,7 +397,7 @@ print("correlation of cosines before and after, width 1024, above 0.98:", bool(k
 # %% [markdown]
 # The wider the layer, the more closely the cells follow the curve.
 # The curve rises, so **the order of similarities is kept**: whoever was near in the features is near in the encoding.
-# k-means on the random encoding therefore sees about what k-means on the filtered features sees.
+# [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) on the random encoding therefore sees about what k-means on the filtered features sees.
 # All of this is geometry; nothing has been learned.
 #
 # The clusters agree:
@@ -430,8 +430,8 @@ show(
 # %% [markdown]
 # ## What does training add?
 #
-# The same weights, before and after training, for several seeds, beside the rivals that have no network at all.
-# Four embeddings: the encodings e1 and e2, and both together; and the refined cells z of [lesson 06](06_gene_refinement.ipynb), which the method clusters.
+# The same weights, before and after training, for several [seeds](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed), beside the rivals that have no network at all.
+# Four [embeddings](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#embedding): the encodings e1 and e2, and both together; and the refined cells z of [lesson 06](06_gene_refinement.ipynb), which the method clusters.
 
 # %%
 epochs = min(settings.epochs, 30)  # the first epochs change most; profile full takes them all
@@ -512,7 +512,7 @@ quiz("03")
 # - **The widths.** The paper uses 1,500 hidden numbers for every dataset; `robust` says its own (printed below). The curve of this lesson is flat long before.
 # - **Raw counts go in.** Depth makes a cell's features long; unit rows take the length out again, up to the bias. Try `settings.with_(features="log")` in the table above and see whether it matters.
 # - **Same start.** Convolutions start Glorot-uniform with zero bias, linear layers as torch's do, as in the paper's code; a different start would give other numbers for the same seed.
-# - **Training against no training** is our question. A baseline without training costs one line and belongs into every table.
+# - **Training against no training** is our question. A [baseline](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#baseline) without training costs one line and belongs into every table.
 
 # %%
 paper = [recipe(name) for name in recipe_names() if name.startswith("paper/") and "default" not in name]
