@@ -66,7 +66,7 @@ SEED = 0
 # The method looks at each cell twice.
 # View 1 reads the cell's smoothed counts; view 2 is a graph network.
 # Both give a row of numbers of length 1, called `e1` and `e2`.
-# Preprocessing, graphs and encoders are those of lessons [01](01_preprocessing.ipynb), [02](02_graphs.ipynb) and [03](03_encoders.ipynb); nothing is trained yet.
+# Preprocessing, graphs and [encoders](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#encoder) are those of lessons [01](01_preprocessing.ipynb), [02](02_graphs.ipynb) and [03](03_encoders.ipynb); nothing is trained yet.
 
 # %%
 adata = datasets.load("pbmc68k_reduced")
@@ -129,7 +129,7 @@ print("lengths:", small_1.norm(dim=1).tolist())
 print("cells on which the views agree:", (small_1 == small_2).all(dim=1).sum().item(), "of 6")
 
 # %% [markdown]
-# The **softmax** with temperature $t$ takes $e^{x/t}$ of each number and divides by the sum.
+# The **[softmax](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#softmax)** with [temperature](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#temperature) $t$ takes $e^{x/t}$ of each number and divides by the sum.
 # To compute by hand we choose $t$ so that $e^{1/(5t)} = 2$.
 # Then $3/5$ becomes $2^3 = 8$, $4/5$ becomes $2^4 = 16$, and $0$ becomes $1$.
 # The first cell of view 1 is $(8, 16, 1)/25$.
@@ -341,7 +341,7 @@ cell_alignment = check("cell_alignment", cell_alignment).function
 print("within cells, in units of log 2:", round(cell_alignment(small_1, small_2, by_hand).item() / math.log(2), 2))
 
 # %% [markdown]
-# The sum of the two is the **distribution alignment**.
+# The sum of the two is the **[distribution alignment](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#distribution-alignment)**.
 # It equals the package's on real cells.
 
 # %%
@@ -392,7 +392,7 @@ print("between cells:", round(between.item(), 4), "| within cells, weighted:", r
 print("their sum is the global loss:", torch.allclose(between + within, symmetric_kl(small_1, other_2, by_hand)))
 
 # %% [markdown]
-# Same number; and the same gradient, which is what training follows.
+# Same number; and the same [gradient](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gradient), which is what training follows.
 
 
 # %%
@@ -449,7 +449,7 @@ show(
 #
 # **The global loss is nearly the cell loss, twice.**
 # At the recipe's temperature every cell has almost the same weight, so the between-cell part vanishes, and what is left is the mean over cells again.
-# The method presents two levels of alignment; on unit rows at this temperature they are one level, counted three times.
+# The method presents two levels of alignment; on [unit rows](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#unit-rows) at this temperature they are one level, counted three times.
 # Only at a much lower temperature does the global softmax say something of its own.
 
 # %%
@@ -474,7 +474,7 @@ for temperature in (1.0, 10.0):
 #
 # Train the encoders with this loss and nothing else.
 # To see in seconds what takes longer at the recipe's learning rate, we take a larger one.
-# After each epoch we write down how similar *different* cells are within view 1.
+# After each [epoch](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch) we write down how similar *different* cells are within view 1.
 
 
 # %%
@@ -525,7 +525,7 @@ print("alone, different cells are alike, mean cosine above 0.95:", mean_cosine(a
 print("with neighborhoods they stay apart, mean cosine below 0.8:", mean_cosine(held.e1) < 0.8)
 
 # %% [markdown]
-# **Alignment alone collapses**: every cell becomes alike, and each agrees with itself because all agree with all.
+# **Alignment alone [collapses](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#collapse)**: every cell becomes alike, and each agrees with itself because all agree with all.
 #
 # ## Why? Three suspects
 #
@@ -564,7 +564,7 @@ print("with networks they are more alike, by more than 0.1:", similar_alone[-1] 
 # Free encodings meet about halfway between where they began, and different cells stay different.
 # The loss itself does not collapse them.
 #
-# **Suspect 3: weight decay.**
+# **Suspect 3: [weight decay](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#weight-decay).**
 # The recipe shrinks all weights a little in each step, which might pull every cell to the same point.
 # Switch it off.
 
@@ -640,11 +640,11 @@ show(
 )
 
 # %% [markdown]
-# The cells have shrunk to a clump, but under a magnifying glass their order is still there, and k-means brings a magnifying glass: it does not care about scale.
+# The cells have shrunk to a clump, but under a magnifying glass their order is still there, and [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) brings a magnifying glass: it does not care about scale.
 # So a collapse in *size* comes first.
 # It does harm later: when the differences get lost in the digits of a 32-bit number, and when a loss that looks at absolute similarity follows, as the one in [lesson 06](06_gene_refinement.ipynb) does.
 # A score alone would not have shown you any of this: compare the rows of the table, and the collapsed cells do not even score worst.
-# Whether holding cells apart makes better *clusters* is another question, which [lesson 07](07_training.ipynb) asks over several seeds.
+# Whether holding cells apart makes better *clusters* is another question, which [lesson 07](07_training.ipynb) asks over several [seeds](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed).
 # Try `PROFILE = "full"`, which trains longer.
 #
 # ## Quiz
