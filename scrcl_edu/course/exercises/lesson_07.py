@@ -129,6 +129,8 @@ def _step(
     train: bool = True,
     backward: bool = True,
     late: bool = False,
+    weighted: bool = True,
+    again: bool = False,
     extra: Callable[[Any], torch.Tensor] | None = None,
 ) -> float:
     if train:
@@ -138,14 +140,15 @@ def _step(
     if zero:
         optimizer.zero_grad()
     outputs = model(inputs)
-    loss = model.losses(outputs, inputs).total
+    losses = model.losses(outputs, inputs)
+    loss = losses.total if weighted else losses.distribution + losses.neighborhood + losses.consistency
     if extra is not None:
         loss = loss + extra(outputs)
     if backward:
         loss.backward()
     if not late:
         optimizer.step()
-    return loss.item()
+    return (model.losses(model(inputs), inputs).total if again else loss).item()
 
 
 def _with_labels(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
@@ -218,7 +221,19 @@ EXERCISES = (
             Mutant(
                 "no backward",
                 lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, backward=False),
-                "The weights do not move: no gradient was computed.",
+                "The weights do not move: when the optimizer moved there was no gradient. Call backward(), and do not "
+                "clear the gradients between backward() and step().",
+            ),
+            Mutant(
+                "losses not weighted",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, weighted=False),
+                "You added the three losses as they are. model.losses(...) has their weighted sum too: total.",
+            ),
+            Mutant(
+                "loss after the move",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, again=True),
+                "This is the loss after the move, from a second pass with another dropout. The loss before the move is "
+                "asked for, which is there already.",
             ),
             Mutant(
                 "moved before the gradient",
@@ -256,6 +271,21 @@ EXERCISES = (
                 "first one left out",
                 lambda a, b, c, weight_b, weight_c: weight_b * b + weight_c * c,
                 "The distribution alignment is missing. It has no weight of its own, that is: weight 1.",
+            ),
+            Mutant(
+                "last one left out",
+                lambda a, b, c, weight_b, weight_c: a + weight_b * b,
+                "The consistency is missing. It has a weight of its own, weight_consistency.",
+            ),
+            Mutant(
+                "all weighted",
+                lambda a, b, c, weight_b, weight_c: weight_b * (a + b) + weight_c * c,
+                "You weighted the distribution alignment too. It enters as it is.",
+            ),
+            Mutant(
+                "mean of three",
+                lambda a, b, c, weight_b, weight_c: (a + weight_b * b + weight_c * c) / 3,
+                "You took the mean of the three. The paper takes the weighted sum as it is, not divided by anything.",
             ),
             Mutant(
                 "weighted mean",
@@ -309,6 +339,19 @@ EXERCISES = (
                     {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 ),
                 "The epoch is missing, so nobody knows how far the training had come.",
+            ),
+            Mutant(
+                "one epoch too far",
+                lambda model, optimizer, epoch: copy.deepcopy(
+                    {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1}
+                ),
+                "You counted an epoch that is not done yet. epoch is the number of epochs that are done.",
+            ),
+            Mutant(
+                "the objects themselves",
+                lambda model, optimizer, epoch: copy.deepcopy({"model": model, "optimizer": optimizer, "epoch": epoch}),
+                "You kept the model and the optimizer as objects. Keep what their state_dict() holds: plain tensors, "
+                "which can be loaded into a new model.",
             ),
         ),
         hints=(
