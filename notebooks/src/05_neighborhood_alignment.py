@@ -169,8 +169,14 @@ small_graph = torch.zeros(6, 6)
 for i, j in [(0, 1), (1, 2), (3, 4), (4, 5)]:
     small_graph[i, j] = small_graph[j, i] = 1
 near, others = small_divergence[0, [0, 1]].mean(), small_divergence[0, 1:].mean()
-print("cell 0: near", round(near.item() / math.log(2), 2), "| others", round(others.item() / math.log(2), 2),
-      "| ratio", round((near / others).item(), 2))  # fmt: skip
+print(
+    "cell 0: near",
+    round(near.item() / math.log(2), 2),
+    "| others",
+    round(others.item() / math.log(2), 2),
+    "| ratio",
+    round((near / others).item(), 2),
+)
 
 # %% [markdown]
 # ## Exercise 2: the ratio
@@ -253,8 +259,10 @@ e1, e2, t = start.e1.clone(), start.e2.clone(), settings.temperature
 adjacency = torch.as_tensor(graph.matrix.toarray())  # (n_cells, n_cells), only to look at
 before = divergence_by_products(e1, e2, t)
 print("ratio before training, to one decimal:", round(neighborhood_ratio(before, adjacency).item(), 1))
-print("same as the package's dense form:",
-      torch.allclose(neighborhood_ratio(before, adjacency), alignment.neighborhood_alignment_dense(e1, e2, graph)))  # fmt: skip
+print(
+    "same as the package's dense form:",
+    torch.allclose(neighborhood_ratio(before, adjacency), alignment.neighborhood_alignment_dense(e1, e2, graph)),
+)
 
 # %% [markdown]
 # About 1: across the views, neighbors are no closer than anyone.
@@ -347,8 +355,10 @@ dense = value_and_gradient(lambda a, b: neighborhood_ratio(divergence_by_product
 linear = value_and_gradient(lambda a, b: linear_ratio(a, b, graph_64, t))
 ours = value_and_gradient(lambda a, b: alignment.neighborhood_alignment(a, b, graph_64, temperature=t))
 for name, other in {"linear": linear, "package": ours}.items():
-    print(f"dense and {name}: same value {torch.allclose(dense[0], other[0], rtol=1e-12)},",
-          f"same gradient {torch.allclose(dense[1], other[1], rtol=1e-9, atol=1e-15)}")  # fmt: skip
+    print(
+        f"dense and {name}: same value {torch.allclose(dense[0], other[0], rtol=1e-12)},",
+        f"same gradient {torch.allclose(dense[1], other[1], rtol=1e-9, atol=1e-15)}",
+    )
 
 # %% [markdown]
 # ## What does it save? Measure
@@ -387,6 +397,7 @@ def ring(n_cells):
     return Graph(sp.diags([1.0] * 28, steps + wrapped, shape=(n_cells, n_cells), format="csr"))
 
 
+# %%
 def bytes_kept(loss, *arguments):
     kept = {}
     with torch.autograd.graph.saved_tensors_hooks(
@@ -396,6 +407,7 @@ def bytes_kept(loss, *arguments):
     return sum(kept.values())
 
 
+# %%
 def seconds(loss, *arguments):
     taken = []
     for _ in range(3):
@@ -556,9 +568,11 @@ print("with a disagreement that stays, the loss goes to", round(with_disagreemen
 for scale in (1, 1e-2, 1e-4):
     exact = [unit_rows(center + scale * (e - center)) for e in (a, b)]
     rounded = [e.float() for e in exact]
-    print(f"size {scale}: 64 bit {linear_ratio(*exact, graph_64, t):.3f},",
-          f"32 bit linear {alignment.neighborhood_alignment(*rounded, graph):.3f},",
-          f"32 bit dense {alignment.neighborhood_alignment_dense(*rounded, graph):.3f}")  # fmt: skip
+    print(
+        f"size {scale}: 64 bit {linear_ratio(*exact, graph_64, t):.3f},",
+        f"32 bit linear {alignment.neighborhood_alignment(*rounded, graph):.3f},",
+        f"32 bit dense {alignment.neighborhood_alignment_dense(*rounded, graph):.3f}",
+    )
 
 # %% [markdown]
 # Dense or linear makes no difference here: both subtract large numbers to get a small one.
@@ -570,8 +584,12 @@ for scale in (1, 1e-2, 1e-4):
 
 # %%
 same = torch.as_tensor(labels[:, None] == labels)
-pairs = {"neighbors, same type": same & (adjacency > 0), "neighbors, different type": ~same & (adjacency > 0),
-         "not neighbors, same type": same & (rest > 0), "not neighbors, different type": ~same & (rest > 0)}  # fmt: skip
+pairs = {
+    "neighbors, same type": same & (adjacency > 0),
+    "neighbors, different type": ~same & (adjacency > 0),
+    "not neighbors, same type": same & (rest > 0),
+    "not neighbors, different type": ~same & (rest > 0),
+}
 mean = {name: after[mask].mean().item() for name, mask in pairs.items()}
 print("closest first:", *sorted(mean, key=mean.get), sep="\n  ")
 

@@ -274,12 +274,26 @@ show(
     fig,
     alt="Left: share of edges inside true modules by number of neighbors; correlation lies far above Euclidean distance of "
     "counts, and both above chance. Right: abundance of the neighbors against abundance of the gene; for raw counts the "
-    "points lie along the diagonal.",
+    "points lie on one curve: on the diagonal for abundant genes, at the very bottom for all others.",
 )
 
 # %% [markdown]
-# On raw counts a gene is joined with genes that are *as abundant*, and only among them with those that act together.
-# For rare genes there is little else to go by, so that they are joined with any other rare gene.
+# On raw counts abundance decides who is joined with whom.
+# Abundant genes lie on the diagonal: they are joined with genes that are *as abundant*, and only among them with those that act together.
+# All others are joined with the rarest genes of all: the nearest thing to a nearly empty column is an empty one.
+# Such columns become hubs that many genes choose.
+
+# %%
+chosen_by = np.asarray(graph.sum(axis=0)).ravel()  # (n_genes,), edges that arrive
+hubs = np.argsort(chosen_by)[-10:]
+print(
+    "the ten genes chosen most are all rarer than the median gene:",
+    bool((abundance[hubs] < np.median(abundance)).all()),
+)
+print("genes that no other gene chooses:", f"{np.mean(chosen_by == 1):.0%}")
+
+# %% [markdown]
+# Are well-known partners joined nevertheless?
 
 # %%
 pairs = [("S100A8", "S100A9"), ("CD79A", "CD79B"), ("NKG7", "GNLY"), ("CD8B", "CD8A"), ("CST3", "LYZ")]
@@ -389,8 +403,10 @@ def gradients(function):
     return e.grad, p.grad, wide.weight.grad
 
 
-same = [torch.allclose(a, b, rtol=1e-8, atol=1e-12) for a, b in
-        zip(gradients(refinement.refine_dense), gradients(refinement.refine), strict=True)]  # fmt: skip
+same = [
+    torch.allclose(a, b, rtol=1e-8, atol=1e-12)
+    for a, b in zip(gradients(refinement.refine_dense), gradients(refinement.refine), strict=True)
+]
 print("same gradients for encodings, programs, projector:", same)
 
 # %% [markdown]
@@ -534,9 +550,12 @@ print("share of the total loss at the start, below 2 %:", part < 0.02)
 # %%
 similar = (trained.z1 @ trained.z2.T).double()
 myself = torch.eye(len(labels)).bool()
-kinds = {"the cell itself": myself, "neighbors": adjacency > 0,
-         "same type, not neighbors": (same_type > 0) & (adjacency == 0) & ~myself,
-         "different type, not neighbors": (same_type == 0) & (adjacency == 0)}  # fmt: skip
+kinds = {
+    "the cell itself": myself,
+    "neighbors": adjacency > 0,
+    "same type, not neighbors": (same_type > 0) & (adjacency == 0) & ~myself,
+    "different type, not neighbors": (same_type == 0) & (adjacency == 0),
+}
 means = {name: similar[mask].mean().item() for name, mask in kinds.items()}
 print("cells of a type stay similar although the target says 0:", means["same type, not neighbors"] > 0.5)
 print("other types are less similar:", means["different type, not neighbors"] < means["same type, not neighbors"] - 0.2)
@@ -551,6 +570,10 @@ print("other types are less similar:", means["different type, not neighbors"] < 
 z = (trained.z1 + trained.z2).numpy() / 2  # (n_cells, n_programs)
 types = np.unique(labels)
 usage = np.array([z[labels == name].mean(axis=0) for name in types])  # (n_types, n_programs)
+b_cells, monocytes = usage[types == "CD19+ B"], usage[types == "CD14+ Monocyte"]
+print("some program tells B cells from monocytes by more than 0.3:", bool((np.abs(b_cells - monocytes) > 0.3).any()))
+
+# %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained", width_ratios=(1.3, 1))
 image = left.imshow(usage, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
 left.set(xlabel="program", title="Mean use of each program", xticks=range(z.shape[1]))
@@ -558,8 +581,15 @@ left.set_yticks(range(len(types)), types)
 fig.colorbar(image, ax=left)
 for position, name in enumerate(("CD19+ B", "CD14+ Monocyte", "CD56+ NK")):
     cell = np.flatnonzero(labels == name)[0]
-    right.bar(np.arange(z.shape[1]) + 0.27 * (position - 1), z[cell], 0.27, color=PALETTE[position], label=name,
-              hatch=("", "//", "..")[position], edgecolor="white")  # fmt: skip
+    right.bar(
+        np.arange(z.shape[1]) + 0.27 * (position - 1),
+        z[cell],
+        0.27,
+        color=PALETTE[position],
+        label=name,
+        hatch=("", "//", "..")[position],
+        edgecolor="white",
+    )
 right.axhline(0, color="black", lw=0.8)
 right.set(xlabel="program", title="Three cells", xticks=range(z.shape[1]))
 right.legend(frameon=False, fontsize=8)
