@@ -101,6 +101,32 @@ def _least_agreement(labels: np.ndarray, clusters: np.ndarray) -> float:
     return float(table[linear_sum_assignment(table)].sum() / table.sum())
 
 
+def _share_of_classes(labels: np.ndarray, clusters: np.ndarray) -> float:
+    return float(_table(labels, clusters).max(axis=1).sum() / len(labels))
+
+
+def _counted_once(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = (_table(labels, clusters) > 0).astype(int)  # what table[labels, clusters] += 1 gives
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
+
+
+def _number_of_cells(labels: np.ndarray, clusters: np.ndarray) -> int:
+    table = _table(labels, clusters)
+    return int(table[linear_sum_assignment(table, maximize=True)].sum())
+
+
+def _mean_over_classes(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = _table(labels, clusters)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    return float((table[rows, columns] / table[rows].sum(axis=1)).mean())
+
+
+def _square_table(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = np.zeros((labels.max() + 1, labels.max() + 1), dtype=int)
+    np.add.at(table, (labels, clusters), 1)
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
+
+
 def _cells(rng: np.random.Generator) -> dict[str, Any]:
     # Taking the largest entry first spoils the best matching, and one of the four clusters stays without a class.
     table = np.array([[5, 4, 0, 1], [4, 0, 1, 0], [0, 1, 4, 2]]) + rng.integers(0, 2, (3, 4)) * np.eye(3, 4, dtype=int)
@@ -157,6 +183,34 @@ EXERCISES = (
                 "grows with more clusters; the matching is one to one.",
             ),
             Mutant(
+                "several classes to one cluster",
+                _share_of_classes,
+                "You gave each class its largest cluster, so a cluster may be given twice; one cluster for all cells "
+                "would score 100 %. The matching is one to one.",
+            ),
+            Mutant(
+                "each pair counted once",
+                _counted_once,
+                "Your table holds ones and zeros: table[labels, clusters] += 1 counts each pair once, however many "
+                "cells it has. np.add.at adds for every cell.",
+            ),
+            Mutant(
+                "number instead of share",
+                _number_of_cells,
+                "This is the number of cells that agree. Divide by the number of all cells.",
+            ),
+            Mutant(
+                "mean over classes",
+                _mean_over_classes,
+                "You averaged over classes, so that a rare one counts as much as a common one. Accuracy counts cells.",
+            ),
+            Mutant(
+                "square table",
+                _square_table,
+                "Your table has as many columns as there are classes, but there are more clusters than that here. Give "
+                "it a column for each cluster.",
+            ),
+            Mutant(
                 "least agreement",
                 _least_agreement,
                 "Your matching makes the agreement as small as possible: linear_sum_assignment minimizes unless it is "
@@ -207,6 +261,21 @@ EXERCISES = (
                 "median",
                 lambda scores: (np.median(scores), np.std(scores, ddof=1)),
                 "You report the median; the mean is asked for.",
+            ),
+            Mutant(
+                "range",
+                lambda scores: (np.mean(scores), np.max(scores) - np.min(scores)),
+                "The second number is the range. It grows with the number of seeds; the deviation does not.",
+            ),
+            Mutant(
+                "order",
+                lambda scores: (np.std(scores, ddof=1), np.mean(scores)),
+                "Both numbers are right, in the wrong order: the mean comes first.",
+            ),
+            Mutant(
+                "mean only",
+                lambda scores: np.mean(scores),
+                "The mean alone hides how far single runs scatter. Give the deviation with it.",
             ),
             Mutant(
                 "variance",
