@@ -7,11 +7,13 @@ in the form that training uses, linear in the number of cells, with the same val
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.graphs import Graph
@@ -23,16 +25,21 @@ def alignments(e1: Tensor, e2: Tensor, cell_graph: Graph, *, temperature: float 
     """:func:`distribution_alignment` and :func:`neighborhood_alignment` in one go, block of rows by block of rows.
 
     All that is needed of pairs of cells are sums over neighbors and over everyone, so that each block looks only at its
-    own rows. Values and gradients are those of the two functions.
+    own rows; the backward pass computes a block again rather than keep it. Values and gradients are those of the two
+    functions.
     """
+    check_temperature(temperature)
     n_rows = max(1, BLOCK_ENTRIES // e1.shape[1]) if e1.device.type == "cpu" else len(e1)
-    views_2 = [_distributions(block, temperature) for block in e2.split(n_rows)]
+    blocks_2 = e2.split(n_rows)
+    views_2 = [_again(_distributions, block, temperature) for block in blocks_2]
     q2, log_q2 = torch.cat([view.q for view in views_2]), torch.cat([view.log_q for view in views_2])
-    sums = q2.sum(0), log_q2.sum(0)
+    del views_2
     blocks = zip(
-        e1.split(n_rows), views_2, (cell_graph @ q2).split(n_rows), (cell_graph @ log_q2).split(n_rows), strict=True
+        e1.split(n_rows), blocks_2, (cell_graph @ q2).split(n_rows), (cell_graph @ log_q2).split(n_rows), strict=True
     )
-    rows = [_terms_of_rows(_distributions(block, temperature), *others, *sums) for block, *others in blocks]
+    sums = q2.sum(0), log_q2.sum(0)
+    del q2, log_q2
+    rows = [_again(_terms_of_block, *block, *sums, temperature) for block in blocks]
     terms = _Terms(*(torch.cat(parts) for parts in zip(*rows, strict=True)))  # each (n_cells,)
     return _over_all_entries(terms) + _within_cells(terms), _near_against_all(terms, cell_graph)
 
@@ -165,6 +172,17 @@ def _terms_of_rows(
         near=_row_dot(q1, near_log_q2) + _row_dot(log_q1, near_q2),
         all=q1 @ sum_log_q2 + log_q1 @ sum_q2,
     )
+
+
+def _terms_of_block(
+    e1: Tensor, e2: Tensor, near_q2: Tensor, near_log_q2: Tensor, sum_q2: Tensor, sum_log_q2: Tensor, temperature: float
+) -> _Terms:
+    views = _distributions(e1, temperature), _distributions(e2, temperature)
+    return _terms_of_rows(*views, near_q2, near_log_q2, sum_q2, sum_log_q2)
+
+
+def _again(function: Callable, *arguments: Any) -> Any:
+    return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
 
 
 def _over_all_entries(terms: _Terms | tuple[Tensor, ...]) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from scrcl_edu.alignment import alignments, check_temperature
 from scrcl_edu.encoders import Dropout, GraphEncoder, MLPEncoder, gcn_operator, unit_rows
@@ -140,8 +141,12 @@ class ScRCL(nn.Module):
             self.GNN_encoder(inputs.propagated, inputs.cell_operator),
         ]  # 2 x (n_cells, n_hidden)
         programs = self.gene_encoder(inputs.view_1.T, inputs.gene_operator)
-        refined = [refine(self.dropout(e), self.projector, programs) for e in encodings]
+        # computed again in the backward pass, random numbers included: their arrays are as large as the encodings
+        refined = [checkpoint(self._refine, e, programs, use_reentrant=False) for e in encodings]
         return Outputs(*(unit_rows(e) for e in encodings), *refined, programs)
+
+    def _refine(self, encodings: Tensor, programs: Tensor) -> Tensor:
+        return refine(self.dropout(encodings), self.projector, programs)
 
     def losses(self, outputs: Outputs, inputs: Inputs) -> Losses:
         """The three losses of one pass and their weighted sum."""
