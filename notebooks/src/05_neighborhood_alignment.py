@@ -69,7 +69,7 @@ SEED = 0
 # [Lesson 04](04_distribution_alignment.ipynb) ended badly: pulled together without anything that keeps them apart, all cells became alike.
 # Which cells should be alike, and which should not?
 # The labels would tell, but we must not look at them.
-# What we do have is the **cell graph**, made from the counts alone.
+# What we do have is the **[cell graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-graph)**, made from the counts alone.
 # Its edges join cells of the same type far more often than chance does.
 
 # %%
@@ -97,7 +97,7 @@ print("share of all pairs inside a type:", round(homophily(complete, labels), 1)
 #
 # ## Six cells by hand
 #
-# These are the six cells of lesson 04, with the temperature that makes powers of two.
+# These are the six cells of lesson 04, with the [temperature](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#temperature) that makes powers of two.
 # The first cell of view 1 is $(8, 16, 1)/25$.
 # The fourth cell of view 2 is $(1, 8, 16)/25$.
 # The logarithms differ by $3$, $1$ and $-4$ times $\log 2$, the probabilities by $7$, $8$ and $-15$ parts of 25.
@@ -337,7 +337,7 @@ def linear_ratio(e1, e2, graph, temperature):
 
 
 # %% [markdown]
-# **Same number, same gradient.**
+# **Same number, same [gradient](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gradient).**
 # This is algebra, not an approximation, so in 64-bit numbers the two forms must agree to many digits, and so must their gradients.
 
 # %%
@@ -471,7 +471,7 @@ print("the dense form keeps more from about", smallest, "cells on")
 # ## What does the loss do to cells?
 #
 # Train with the recipe's weights (and a larger learning rate, to be done in seconds).
-# Write down after each epoch how far a cell is from its other view, from its neighbors, and from the rest.
+# Write down after each [epoch](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch) how far a cell is from its other view, from its neighbors, and from the rest.
 
 # %%
 model, inputs = build(adata, settings, features, n_clusters=10, seed=SEED)
@@ -520,7 +520,7 @@ print("the loss fell below a third of its first value:", history["neighborhood"]
 # %% [markdown]
 # ## Why it does not collapse
 #
-# Numerator and denominator both shrink when all cells move together, so is the ratio not blind to a collapse?
+# Numerator and denominator both shrink when all cells move together, so is the ratio not blind to a [collapse](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#collapse)?
 # Try it: move all encodings towards their common center, step by step.
 # Do it twice: once shrinking everything, and once with a small disagreement between the views that stays as it is.
 
