@@ -70,7 +70,7 @@ SEED = 0
 # If we knew the programs, we could describe a cell by a few numbers: how much of each program it runs.
 #
 # **Do the counts tell which genes belong together?**
-# Two genes that act together are high in the same cells, so compare the *columns* of the count matrix.
+# Two genes that act together are high in the same cells, so compare the *columns* of the [count matrix](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#count-matrix).
 # The method joins each gene with those whose columns are nearest, counting the gene itself.
 
 # %%
@@ -117,7 +117,7 @@ print("edges that arrive at each gene:", small_graph.sum(dim=0).int().tolist())
 #
 # ## Exercise 1: the gene encoder
 #
-# The gene encoder is the graph convolution of [lesson 03](03_encoders.ipynb), but its nodes are genes.
+# The gene [encoder](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#encoder) is the [graph convolution](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#graph-convolution) of [lesson 03](03_encoders.ipynb), but its nodes are genes.
 # The features of a gene are its counts over the cells, so its input is the *transposed* matrix, and its weights have one row for each **cell**.
 #
 # $$P = \mathrm{ReLU}\Big(\sum_{g \to h} \frac{W^\top x_g}{\sqrt{\deg_g \deg_h}} + b\Big)$$
@@ -188,7 +188,7 @@ print("weights of the gene encoder:", tuple(layer.lin.weight.shape), "- the seco
 # ## Does the gene graph find modules?
 #
 # On real data nobody knows the modules.
-# In the simulator we do: each of its programs has its own genes, and the rest belong to none.
+# In the [simulator](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#simulator) we do: each of its programs has its own genes, and the rest belong to none.
 # Which share of the edges that leave a program's gene stays within the program?
 
 # %%
@@ -391,7 +391,7 @@ z_mine = refine(encodings, projector.weight.T.detach(), projector.bias.detach(),
 print("same as mine:", torch.allclose(z_mine, z_quick, atol=1e-4))
 
 # %% [markdown]
-# Same gradient, too: in 64-bit numbers, for the encodings and for the programs.
+# Same [gradient](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gradient), too: in 64-bit numbers, for the encodings and for the programs.
 
 
 # %%
@@ -449,7 +449,7 @@ pd.Series(seconds, name="seconds, one view").round(4)
 # %% [markdown]
 # ## Exercise 3: consistency across the views
 #
-# The last loss asks the refined cells of the two views to reproduce the cell graph: the similarity $z_{1i} \cdot z_{2j}$ should be 1 for neighbors and for the cell itself, and 0 for all others.
+# The last loss asks the refined cells of the two views to reproduce the [cell graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-graph): the similarity $z_{1i} \cdot z_{2j}$ should be 1 for neighbors and for the cell itself, and 0 for all others.
 
 
 # %%
@@ -517,7 +517,7 @@ print("same gradient:", torch.allclose(dense_gradient, gradient_of(linear_consis
 # %% [markdown]
 # ## What does this loss want?
 #
-# A good embedding would give similarity 1 to cells of the same type and 0 to others.
+# A good [embedding](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#embedding) would give similarity 1 to cells of the same type and 0 to others.
 # Let us ask the loss what it thinks of that embedding, and of one without any similarity at all.
 
 # %%
@@ -604,7 +604,7 @@ print("more than a tenth of the entries is negative:", (z < 0).mean() > 0.1)
 print("all loadings of genes in programs are 0 or more:", bool((trained.programs >= 0).all()))
 
 # %% [markdown]
-# The picture tells cell types apart.
+# The picture tells [cell types](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-type) apart.
 # But "mixture" is a generous word: the amounts can be negative, because nothing holds the projector to asking for *more* than nothing of a gene.
 #
 # ## Are the programs real?
@@ -654,7 +654,7 @@ show(
 # %% [markdown]
 # In this test the learned programs are not the true ones, and training moves them little.
 # Nothing in the three losses asks them to be: they only have to make *cells* comparable.
-# This is one simulation with one seed; change `seed` and see.
+# This is one simulation with one [seed](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed); change `seed` and see.
 # What real programs look like, and what speaks against reading them as biology, is the subject of [lesson 09](09_biology.ipynb).
 #
 # ## Quiz
@@ -675,7 +675,7 @@ quiz("06")
 #
 # ## Summary
 #
-# - The gene graph joins genes with similar columns; it is directed, and what arrives at a gene is what counts.
+# - The [gene graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-graph) joins genes with similar columns; it is directed, and what arrives at a gene is what counts.
 # - The gene encoder is a graph convolution over genes; a refined cell is its encoding seen through the programs.
 # - Multiply the small matrices first: same numbers, about a hundredth of the work.
 # - The consistency loss over all pairs needs two matrices of programs by programs and the edges.
@@ -683,4 +683,4 @@ quiz("06")
 #
 # **Next:** [07 Training](07_training.ipynb) puts the parts together.
 #
-# **Further reading:** Peng et al., arXiv 2512.10640; Lee and Seung, *Learning the parts of objects by non-negative matrix factorization*, Nature 1999; Kotliar et al., *Identifying gene expression programs of cell-type identity and cellular activity with single-cell RNA-Seq*, eLife 2019.
+# **Further reading:** Peng et al., arXiv 2512.10640; Lee and Seung, *Learning the parts of objects by non-negative matrix factorization*, Nature 1999; Kotliar et al., *Identifying [gene expression](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-expression) programs of cell-type identity and cellular activity with single-cell RNA-Seq*, eLife 2019.
