@@ -67,12 +67,12 @@ SEED = 0
 # %% [markdown]
 # ## The question
 #
-# The encoders start with random weights.
+# The [encoders](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#encoder) start with random weights.
 # [Lesson 03](03_encoders.ipynb) showed that clusters come out even so: the graph has smoothed the counts already.
 # So what does training add?
 # To answer it we need a run that we control, with every loss on a switch.
 #
-# Settings are those of the recipe `robust`, made narrower and shorter so that many runs fit into a lesson; the learning rate is raised in turn, so that the few epochs get somewhere.
+# Settings are those of the recipe `robust`, made narrower and shorter so that many runs fit into a lesson; the learning rate is raised in turn, so that the few [epochs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch) get somewhere.
 # With `PROFILE = "full"` they are the recipe's own.
 
 # %%
@@ -86,7 +86,7 @@ add_graphs(adata, settings, features, seed=SEED)
 print("features:", features.shape, "| width:", settings.n_hidden, "| epochs:", settings.epochs)
 
 # %% [markdown]
-# `build` draws the first weights from a seed and puts together what stays the same in every epoch: the filtered features and the graphs.
+# `build` draws the first weights from a [seed](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed) and puts together what stays the same in every epoch: the filtered features and the graphs.
 # Two seeds are two models; what they have in common is the method.
 
 # %%
@@ -105,7 +105,7 @@ print("its own other view is closer than that of any cell, by more than 0.1:", o
 # ## Small numbers: one weight
 #
 # Before a million weights, one.
-# Its loss is $(w - 3)^2$, it starts at $w = 1$, so the gradient is $2 (1 - 3) = -4$.
+# Its loss is $(w - 3)^2$, it starts at $w = 1$, so the [gradient](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gradient) is $2 (1 - 3) = -4$.
 
 # %%
 w = torch.tensor(1.0, requires_grad=True)
@@ -119,7 +119,7 @@ print("after a second backward, w not moved:", w.grad.item())
 #
 # Plain gradient descent moves by the gradient times the learning rate.
 # **Adam** divides the gradient by a running mean of its size, so that its first step is the learning rate itself, whatever the size of the gradient.
-# The method uses Adam with *weight decay*: a small multiple of each weight is added to its gradient, which pulls unused weights to zero.
+# The method uses Adam with *[weight decay](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#weight-decay)*: a small multiple of each weight is added to its gradient, which pulls unused weights to zero.
 # Here it is in plain Python, for one weight.
 
 
@@ -139,7 +139,7 @@ def adam_by_hand(w, n_steps, rate=0.1, decay=0.1):
 print("by hand:", np.round(adam_by_hand(1.0, 4), 3))
 
 # %% [markdown]
-# The same with torch's optimizer, in the four lines that every training step has.
+# The same with torch's [optimizer](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#optimizer), in the four lines that every training step has.
 
 # %%
 w = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
@@ -181,7 +181,7 @@ for name, part in tiny(SEED).named_children():
 #
 # ## Exercise 1: a training step
 #
-# Five things, in order: training mode (dropout on), clear the gradients, loss, backward, move.
+# Five things, in order: training mode ([dropout](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#dropout) on), clear the gradients, loss, backward, move.
 # In the published code the labels are in reach of the loop, and so they are here.
 # What are they for?
 
@@ -253,8 +253,8 @@ print("first loss is the same:", np.isclose(forgot[0], by_me[0]), "| last is:", 
 # %% [markdown]
 # ## Exercise 2: three losses, two weights
 #
-# The distribution alignment ([lesson 04](04_distribution_alignment.ipynb)) enters as it is.
-# The neighborhood alignment ([lesson 05](05_neighborhood_alignment.ipynb)) has a weight, and so has the consistency ([lesson 06](06_gene_refinement.ipynb)); the paper calls them $\lambda_1$ and $\lambda_2$.
+# The [distribution alignment](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#distribution-alignment) ([lesson 04](04_distribution_alignment.ipynb)) enters as it is.
+# The [neighborhood alignment](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#neighborhood-alignment) ([lesson 05](05_neighborhood_alignment.ipynb)) has a weight, and so has the consistency ([lesson 06](06_gene_refinement.ipynb)); the paper calls them $\lambda_1$ and $\lambda_2$.
 
 
 # %%
@@ -391,7 +391,7 @@ show(
 #
 # Papers print such a table with one number in each row.
 # One number hides the scatter, so here every row is run with three seeds, and the untrained model stands beside it.
-# The clusters come from k-means with the lowest inertia; the labels judge them at the end.
+# The clusters come from [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) with the lowest inertia; the labels judge them at the end.
 
 # %%
 switched = {
@@ -473,7 +473,7 @@ print("it is less than 0.8 of that with all three:", spreads["no neighborhood"] 
 
 # %% [markdown]
 # Without the neighborhood loss nothing asks cells to keep their distance from those that are *not* their neighbors, and they draw together.
-# This is the collapse of [lesson 04](04_distribution_alignment.ipynb), on its way.
+# This is the [collapse](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#collapse) of [lesson 04](04_distribution_alignment.ipynb), on its way.
 #
 # ## Move the weight
 #
@@ -573,7 +573,7 @@ print("equal to the run in one go:", torch.equal(straight, resumed))
 # %% [markdown]
 # Not equal, although weights, optimizer and epoch were kept.
 # What is missing is a thing that nobody sees: **dropout** draws random numbers, and the new process starts drawing from the beginning.
-# The state of the random generator belongs into the checkpoint.
+# The state of the random generator belongs into the [checkpoint](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#checkpoint).
 
 # %%
 print("with the state of the generator:", torch.equal(straight, eight_epochs(True, keep_random_state=True)))
