@@ -65,9 +65,9 @@ SEED = 0
 #
 # You train the method on 700 blood cells and want to know how good it is.
 # The experts' labels lie on your disk.
-# After every epoch you cluster the refined cells and write down the accuracy: what could be more natural?
+# After every [epoch](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch) you cluster the refined cells and write down the [accuracy](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#accuracy): what could be more natural?
 #
-# The settings are the published defaults (`paper/default_SC`), with the k-means of the authors' code.
+# The settings are the published defaults (`paper/default_SC`), with the [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) of the authors' code.
 # To run in seconds the model is narrower and trains for fewer epochs at a larger rate; with `PROFILE = "full"` nothing is changed.
 
 # %%
@@ -123,7 +123,7 @@ show(
 
 # %% [markdown]
 # The star is good.
-# Nobody would blame you for keeping that epoch: models are always chosen on their best checkpoint, are they not?
+# Nobody would blame you for keeping that epoch: models are always chosen on their best [checkpoint](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#checkpoint), are they not?
 # Before you read on, **write down the number that you would report.**
 
 # %% tags=["nbval-ignore-output"]
@@ -152,7 +152,7 @@ print("cells whose numbers agree with the truth:", (truth == one).sum(), "and", 
 print("same groups:", np.array_equal(one[:, None] == one, other[:, None] == other))
 
 # %% [markdown]
-# This is **label switching**: k-means numbers its clusters as it likes, and every seed gives other numbers.
+# This is **label switching**: k-means numbers its clusters as it likes, and every [seed](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed) gives other numbers.
 # A score of clusters must be the same under any renumbering.
 # Count cells in a table, types in rows and clusters in columns, and look for the renumbering that makes the most cells agree.
 
@@ -273,7 +273,7 @@ picked = {"best epoch": list(chosen.values()), "accuracy, peeking": oracle, "acc
 pd.DataFrame(picked, index=pd.Index(seeds, name="seed")).round(2)
 
 # %% [markdown]
-# At the paper's full width and 500 epochs the same comparison on these cells gives 0.70 with peeking and 0.45 without, one seed each.
+# At the paper's full width and 500 epochs the same comparison on these cells gives 0.70 with [peeking](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#peeking) and 0.45 without, one seed each.
 # The method, the data and the model are the same in both columns.
 # Only the person who chooses has changed.
 #
@@ -319,7 +319,7 @@ for name, values in {"peeking": oracle, "last epoch": last}.items():
 # What else is new in each epoch?
 # k-means starts from other random cells.
 #
-# So take **one** embedding, that of the last epoch, and do not train at all.
+# So take **one** [embedding](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#embedding), that of the last epoch, and do not train at all.
 # Run the published k-means from as many starts as there were epochs, and let the labels choose among the starts.
 
 
@@ -383,7 +383,7 @@ print("the gain holds on the other half:", bool(np.mean(gains) > 0.05))
 # %% [markdown]
 # It holds: the chosen clustering is better, on cells whose labels did not choose.
 # So peeking does not make up a number out of thin air.
-# It uses 350 known cell types to find a good clustering, and that is a fine method: it is called *semi-supervised*.
+# It uses 350 known [cell types](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-type) to find a good clustering, and that is a fine method: it is called *semi-supervised*.
 # What is wrong is the claim that it needs no labels.
 #
 # The second objection: perhaps the labels find a good *number of epochs*, which then serves for new data.
@@ -649,7 +649,7 @@ print("PCA + k-means, peeking, is above them, peeking:", bool(peeking["PCA + k-m
 # And look at the rivals.
 # Give PCA and k-means, three lines of code, the privilege of peeking, and they overtake the paper's settings with the same privilege.
 # A table in which one method peeks and the others do not would have shown the opposite.
-# Leiden, which needs no draws at all, stands close by.
+# [Leiden](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#leiden), which needs no draws at all, stands close by.
 # On one dataset with three seeds nobody can say more than that; [lesson 11](11_the_papers_table.ipynb) has all of them.
 #
 # ### Ten clusters, but which?
