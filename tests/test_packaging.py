@@ -265,7 +265,7 @@ case "$2" in *print*) echo 3.12;; esac
 
 
 def test_wheel_holds_the_package_with_its_data_and_nothing_else(tmp_path):
-    patterns = ["pyproject.toml", "LICENSE*", "README.md", "scrcl_edu/**/*.py", "scrcl_edu/**/*.yaml"]
+    patterns = ["pyproject.toml", "LICENSE*", "README.md", "scrcl_edu/**/*.py", "scrcl_edu/**/*.yaml", "data/results/*"]
     folder = copy_of_the_files(tmp_path / "copy", *patterns)
     wheel = tmp_path / "wheel"
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheel)]
@@ -275,6 +275,8 @@ def test_wheel_holds_the_package_with_its_data_and_nothing_else(tmp_path):
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "scrcl_edu").rglob("*.yaml")}
     assert ours
     assert ours <= set(packed)
+    stored = {f"scrcl_edu/data/results/{path.name}" for path in (ROOT / "data/results").iterdir()}
+    assert stored <= set(packed)
 
 
 # Links

@@ -170,7 +170,7 @@ for cell, neighbors in enumerate(nearest):
 # With 700 noisy cells the pieces are not separate, and which genes matter is not known.
 # That is what the method learns:
 #
-# 1. **Two views.** Each cell is encoded twice: from its own counts (view 1), and from its own and its neighbors' counts by a graph network (view 2).
+# 1. **Two views.** Each cell is encoded twice: by a plain layer from counts smoothed over its neighbors (view 1), and by a graph network that does its own smoothing (view 2).
 # 2. **Alignment.** The two encodings of a cell should agree, and agree with those of its neighbors more than with those of all others.
 # 3. **Refinement.** Genes form a graph as well. A network on it learns *[gene programs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-program)*, and each cell is written as a mixture of them.
 # 4. **Clusters.** [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) on the refined cells.
