@@ -13,6 +13,7 @@ PIP := $(RUN)python -m pip install --quiet --quiet --disable-pip-version-check
 LESSONS := $(wildcard notebooks/*.ipynb)
 # nbval of several notebooks at once: two workers with one thread each fill two cores.
 export OMP_NUM_THREADS ?= 1
+export NUMBA_NUM_THREADS ?= 1
 
 # An extra beside the locked versions, which stay as they are: $(call with,browser).
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
