@@ -6,17 +6,25 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import efficiency, epochs, gpu, losses, start
+from benchmarks import efficiency, epochs, gpu, losses, precision, start
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PARTS = {"losses": losses, "epochs": epochs, "efficiency": efficiency, "start": start, "gpu": gpu}
+PARTS = {
+    "losses": losses,
+    "epochs": epochs,
+    "efficiency": efficiency,
+    "start": start,
+    "precision": precision,
+    "gpu": gpu,
+}
 TITLES = {
     "losses": "Dense against linear losses",
     "epochs": "An epoch by the number of cells, and a fit of many",
     "efficiency": "An epoch against the machine's matrix products",
     "start": "Start",
+    "precision": "TF32 against float32",
     "gpu": "A run of the paper's size on a GPU",
 }
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
