@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.interpretation import PBMC_MARKERS
 
 _NAMES = {"A": "B cell", "B": "NK cell", "C": "Dendritic cell"}
 
@@ -46,14 +47,21 @@ def cluster_to_split(scores: np.ndarray, clusters: np.ndarray) -> int:
 
 
 def _judged(function: Callable[[], Any]) -> Any:
-    """Each name judged, so that the expected result does not give the names away."""
+    """Names judged up to the first that does not fit, so that the expected result does not give the names away."""
     named = function()
     if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
         return named
-    return {
-        cluster: "fits" if _plain(name) == _plain(_NAMES.get(cluster, "")) else f"{name} does not fit"
-        for cluster, name in named.items()
-    }
+    known = {_plain(name): name for name in PBMC_MARKERS}
+    verdicts, earlier = {}, ""
+    for cluster in sorted(named, key=str):
+        name = known.get(_plain(named[cluster]), named[cluster])
+        if earlier:
+            verdicts[cluster] = f"looked at when {earlier} fits"
+        elif name == _NAMES.get(cluster):
+            verdicts[cluster] = "fits"
+        else:
+            verdicts[cluster], earlier = f"{name} does not fit", cluster
+    return verdicts
 
 
 def _plain(name: str) -> str:
@@ -95,15 +103,15 @@ def _spread(scores: np.ndarray, clusters: np.ndarray) -> int:
 
 def _mixed(rng: np.random.Generator) -> dict[str, Any]:
     # One cluster of each kind: half and half, large with some strangers, wide but pure, close calls but pure,
-    # and the largest, which is pure.
+    # and the largest and the smallest, which are pure.
     half = [(9, 1, 0)] * 3 + [(0, 5, 1)] * 3
     large = [(1, 0, 6)] * 9 + [(6, 1, 0)] * 4
     wide = [(0, 5 * strength, 0) for strength in (1, 4, 7, 10)]
-    largest = [(1, 4, 1)] * 18
+    largest, smallest = [(1, 4, 1)] * 18, [(0, 1, 7)] * 2
     close = [(5.5, 5, 0)] * 4
-    number = rng.permutation(5)
-    clusters = np.repeat(number, [len(half), len(large), len(wide), len(close), len(largest)])
-    scores = np.array(half + large + wide + close + largest, dtype=float) + rng.uniform(
+    number = rng.permutation(6)
+    clusters = np.repeat(number, [len(half), len(large), len(wide), len(close), len(largest), 2])
+    scores = np.array(half + large + wide + close + largest + smallest, dtype=float) + rng.uniform(
         0, 0.3, (len(clusters), 3)
     ).round(2)
     order = rng.permutation(len(clusters))
@@ -143,14 +151,10 @@ EXERCISES = (
                 "Several types present antigens, so HLA genes and CD74 do not decide for A. Genes of one set only do.",
             ),
             Mutant(
-                "A and C exchanged",
-                _named(A="Dendritic cell", C="B cell"),
-                "A and C are the wrong way round: compare each list with the sets once more.",
-            ),
-            Mutant(
                 "B and C exchanged",
                 _named(B="Dendritic cell", C="NK cell"),
-                "B and C are the wrong way round: compare each list with the sets once more.",
+                "B kills (granzyme, perforin) and shows nothing of antigen presentation. Did you exchange it with "
+                "another cluster?",
             ),
             Mutant(
                 "all are T cells",
@@ -188,6 +192,14 @@ EXERCISES = (
                 "cluster.",
             ),
             Mutant(
+                "smallest count",
+                lambda scores, clusters: int(
+                    np.argmin(np.array(_share_of_first(scores, clusters)) * np.bincount(clusters))
+                ),
+                "You counted the cells of the most frequent type, and so found a small cluster. Divide by the size of "
+                "the cluster.",
+            ),
+            Mutant(
                 "the largest",
                 lambda scores, clusters: int(np.bincount(clusters).argmax()),
                 "You chose the largest cluster. A large cluster may well be of one type.",
@@ -213,7 +225,7 @@ EXERCISES = (
             "scores.argmax(axis=1) is the type of each cell.",
             "np.bincount counts the types among the cells of one cluster; divide its largest entry by the cells.",
         ),
-        tested="the choice among five clusters of three types, in five cases",
+        tested="the choice among six clusters of three types, in five cases",
         not_tested="ties, cells in which no type scores high",
     ),
 )
