@@ -153,14 +153,29 @@ class Lesson:
         wait_for(lambda: state.count() and state.first.get_attribute("data-status") == "idle", "idle kernel", seconds)
 
     def run_all(self) -> None:
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
-        wait_for(self.finished, "last cell run", 240)
+        self.choose_run_all()
+        try:
+            wait_for(lambda: any(self.prompts()), "cell begun", 60)
+        except AssertionError:  # a kernel that was still starting takes no cells; a learner would choose it again
+            self.choose_run_all()
+        try:
+            wait_for(self.finished, "last cell run", 600)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; prompts: {self.prompts()}") from None
         self.idle()
 
+    def choose_run_all(self) -> None:
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
+
+    def prompts(self) -> list[str]:
+        """What stands beside each code cell: nothing before it is chosen, * while it waits, its number afterwards."""
+        return [text.strip(" []:") for text in self.panel.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()]
+
     def finished(self) -> bool:
-        prompts = self.panel.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
-        return bool(prompts) and all(re.fullmatch(r"\[\d+\]:", prompt.strip()) for prompt in prompts)
+        if self.panel.locator('[data-mime-type="application/vnd.jupyter.error"]').count():
+            raise AssertionError("a cell stopped with an error")
+        return bool(self.prompts()) and all(prompt.isdigit() for prompt in self.prompts())
 
     def cell(self, text: str) -> Any:
         """The code cell whose source holds a text."""
