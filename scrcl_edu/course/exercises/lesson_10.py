@@ -148,6 +148,19 @@ EXERCISES = (
                 "neighbor.",
             ),
             Mutant(
+                "itself for a neighbor",
+                lambda coordinates, n_neighbors: _union(_chosen(coordinates, 0, n_neighbors)),
+                "Each spot chose itself in the place of a neighbor: kneighbors counts the spot when coordinates are "
+                "handed to it.",
+            ),
+            Mutant(
+                "edges counted twice",
+                lambda coordinates, n_neighbors: sp.csr_matrix(
+                    _chosen(coordinates, 1, n_neighbors + 1) + _chosen(coordinates, 1, n_neighbors + 1).T
+                ),
+                "Some edges weigh 2: where both spots chose each other you added two ones. The graph is binary.",
+            ),
+            Mutant(
                 "mutual only",
                 lambda coordinates, n_neighbors: sp.csr_matrix(
                     _chosen(coordinates, 1, n_neighbors + 1) * _chosen(coordinates, 1, n_neighbors + 1).T
