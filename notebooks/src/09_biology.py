@@ -16,7 +16,7 @@
 #
 # [Open 09_biology on Binder](https://mybinder.org/v2/gh/scrcl-edu/scrcl-edu/main?urlpath=lab/tree/notebooks/09_biology.ipynb) · [Open 09_biology on Colab](https://colab.research.google.com/github/scrcl-edu/scrcl-edu/blob/main/notebooks/09_biology.ipynb)
 #
-# You give names to clusters, find the one that should be split, and test whether the gene programs of the model mean what their story says.
+# You give names to clusters, find the one that should be split, and test whether the [gene programs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-program) of the model mean what their story says.
 #
 # | | |
 # |---|---|
@@ -328,15 +328,15 @@ for how, clusters in cuts.items():
     print(f"cut {how}: more than 5 'significant' markers:", len(halves) > 5)
 
 # %% [markdown]
-# k-means has put cells together *because* they agree in some genes, and the test then finds just these genes.
+# [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) has put cells together *because* they agree in some genes, and the test then finds just these genes.
 # The same values were used twice.
 # The test ranks genes; it cannot prove that a cluster exists.
 # Markers that were known before, from other people's experiments, do not have this flaw.
 #
 # ## Which clusters touch? PAGA
 #
-# Cell types have relatives.
-# PAGA counts the edges of the neighbor graph between two clusters, and divides by what random edges would give.
+# [Cell types](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-type) have relatives.
+# [PAGA](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#paga) counts the edges of the neighbor graph between two clusters, and divides by what random edges would give.
 
 # %%
 graph = cell_graph(adata.obsm["X_scrcl"], n_neighbors=15)  # (n_cells, n_cells)
@@ -399,7 +399,7 @@ hint("cluster_to_split")
 cluster_to_split = check("cluster_to_split", cluster_to_split).function
 
 # %% [markdown]
-# Four clusters of the same embedding, and the one that you would split.
+# Four clusters of the same [embedding](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#embedding), and the one that you would split.
 
 # %%
 coarse = kmeans(adata.obsm["X_scrcl"], 4, seed=SEED)
@@ -487,7 +487,7 @@ print("leading genes of a program correlate more than equally abundant genes:", 
 
 # %% [markdown]
 # The first claim holds: leading genes of a program go together, and more so than genes that are just as abundant.
-# That should not surprise: programs come out of a convolution over the *gene graph*, which joins genes with similar counts ([lesson 06](06_gene_refinement.ipynb)).
+# That should not surprise: programs come out of a convolution over the *[gene graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-graph)*, which joins genes with similar counts ([lesson 06](06_gene_refinement.ipynb)).
 #
 # **Claim 2: a cell uses a program by expressing its genes.**
 # For each program there are two numbers for each cell: its entry of z, and how much the cell expresses the genes of the program.
@@ -540,7 +540,7 @@ show(
 # A cell can express the genes of a program and have a z near zero, or of the wrong sign.
 # The programs of NMF pass the same test on the same cells, so the test can be passed.
 #
-# Why? Programs are never negative, because a ReLU ends the gene encoder.
+# Why? Programs are never negative, because a ReLU ends the gene [encoder](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#encoder).
 # Nothing like it is done to z.
 
 # %%
@@ -617,7 +617,7 @@ quiz("09")
 # ## What the paper does, what we do, and why
 #
 # - The paper calls the refined cells a mixture of gene programs and reads biology from them. The *genes* of a program do belong together; that a *cell* uses a program by expressing its genes is not asked for by any loss, and the cells above do not do it reliably. We name clusters by markers and keep the programs as what they are: directions that help to cluster.
-# - A change that would make the story true is easy to think of: a ReLU or softplus on what multiplies the programs, as NMF has it. Whether it costs accuracy is an experiment that you can make.
+# - A change that would make the story true is easy to think of: a ReLU or softplus on what multiplies the programs, as NMF has it. Whether it costs [accuracy](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#accuracy) is an experiment that you can make.
 # - Markers are tested with scanpy's Wilcoxon test and the usual filters, on log values, and their p-values are used to rank only.
 # - Names come from known markers, not from the experts' labels of this dataset, since a new experiment has none.
 #
