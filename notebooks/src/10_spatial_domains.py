@@ -77,7 +77,7 @@ places, layers = tissue.obsm["spatial"], tissue.obs["layer"].to_numpy().astype(s
 print("spots, genes:", tissue.shape, "| places:", places.shape, "| layers:", len(set(layers)))
 
 # %% [markdown]
-# What a practitioner tries first ignores the places: principal components and k-means, three lines.
+# What a practitioner tries first ignores the places: [principal components](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#principal-component) and [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means), three lines.
 
 # %%
 by_genes = baselines.pca_kmeans(tissue, 6, seed=SEED)
@@ -127,7 +127,7 @@ print("same as the package's:", (graphs.spatial_graph(line, n_neighbors=2).toarr
 #
 # ## Exercise 1: the spatial graph
 #
-# Mind the count: in the cell graph of [lesson 02](02_graphs.ipynb) a cell counted itself, here `n_neighbors` are *others*.
+# Mind the count: in the [cell graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-graph) of [lesson 02](02_graphs.ipynb) a cell counted itself, here `n_neighbors` are *others*.
 # The paper's code does it so, and so do we.
 
 
@@ -160,7 +160,7 @@ spatial_graph = check("spatial_graph", spatial_graph).function
 
 # %% [markdown]
 # Is it a better graph than the one over expression?
-# Homophily is the share of edges that stay inside a layer.
+# [Homophily](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#homophily) is the share of edges that stay inside a layer.
 
 # %%
 in_space = spatial_graph(places, settings.n_neighbors)
@@ -200,7 +200,7 @@ print("scaled:\n", scaled.round(1))
 print("clipped at 10:\n", np.minimum(scaled, 10).round(1))
 
 # %% [markdown]
-# Zeros stay zeros, so a sparse matrix stays sparse.
+# Zeros stay zeros, so a [sparse matrix](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#sparse-matrix) stays sparse.
 # The second gene hardly varies and is on everywhere: scaling makes it enormous, and clipping then makes it constant.
 # Hard to justify, is it not?
 # Centering would have kept its difference; the reference does not center, so the check asks for its form.
@@ -233,7 +233,7 @@ hint("scale_and_clip")
 scale_and_clip = check("scale_and_clip", scale_and_clip).function
 
 # %% [markdown]
-# Then the low-pass filter of lesson 02 averages each spot with its neighbors, here those in space.
+# Then the [low-pass filter](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#low-pass-filter) of lesson 02 averages each spot with its neighbors, here those in space.
 # One marker of the middle of the tissue, before and after:
 
 # %%
@@ -442,8 +442,8 @@ print("the best is not a perfect map:", scores.max(axis=None) < 0.95)
 # Read the table before you believe the figure.
 # The refined cells z are made of the two views, so they can be worse than what goes into them: where the last statement but one is False, the refinement costs more on this tissue than it adds.
 # Compare the rows with and without training, too, before you thank the losses.
-# Smoothing over the spatial graph and k-means, a few lines without any training, is the rival to beat; a spatial method that was only compared with a PCA that ignores the places has not been compared.
-# One seed and one simulated tissue do not settle which method is better, in either direction; [lesson 11](11_the_papers_table.ipynb) has more of both.
+# Smoothing over the [spatial graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#spatial-graph) and k-means, a few lines without any training, is the rival to beat; a spatial method that was only compared with a PCA that ignores the places has not been compared.
+# One [seed](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#seed) and one simulated tissue do not settle which method is better, in either direction; [lesson 11](11_the_papers_table.ipynb) has more of both.
 #
 # ## A real section
 #
@@ -479,7 +479,7 @@ quiz("10")
 # %% [markdown]
 # ## What the paper does, what we do, and why
 #
-# - The paper's code builds the graph from the nearest *other* spots and smooths, trains and votes as above; the epoch is again chosen by the true labels. Our recipe never looks at them.
+# - The paper's code builds the graph from the nearest *other* spots and smooths, trains and votes as above; the [epoch](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#epoch) is again chosen by the true labels. Our recipe never looks at them.
 # - It scales without centering and clips. That keeps zeros, and it turns genes that hardly vary into constants, as you saw. We keep it in `paper/` recipes because that is what was published.
 # - It lets 50 neighbors vote whatever the section. The right number follows from the thickness of the domains, which nobody knows beforehand; our recipe asks fewer, and thin layers pay for every one.
 # - Spatial methods are often compared with clusterings that do not see the places. We compare with rivals that do.
@@ -494,4 +494,4 @@ quiz("10")
 #
 # **Next:** [11 The paper's table](11_the_papers_table.ipynb).
 #
-# **Further reading:** Wang et al., *Three-dimensional intact-tissue sequencing of single-cell transcriptional states*, Science 2018 (STARmap); Maynard et al., *Transcriptome-scale spatial gene expression in the human dorsolateral prefrontal cortex*, Nature Neuroscience 2021; Li and Zhou, *BASS: multi-scale and multi-sample analysis enables accurate cell type clustering and spatial domain detection in spatial transcriptomic studies*, Genome Biology 2022.
+# **Further reading:** Wang et al., *Three-dimensional intact-tissue sequencing of single-cell transcriptional states*, Science 2018 (STARmap); Maynard et al., *Transcriptome-scale spatial [gene expression](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-expression) in the human dorsolateral prefrontal cortex*, Nature Neuroscience 2021; Li and Zhou, *BASS: multi-scale and multi-sample analysis enables accurate [cell type](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-type) clustering and [spatial domain](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#spatial-domain) detection in spatial transcriptomic studies*, Genome Biology 2022.
