@@ -100,16 +100,6 @@ def _ratio_of_means(divergence: Tensor, graph: Tensor) -> Tensor:
     return ((divergence * near).sum(1) / near.sum(1)).mean() / ((divergence * far).sum(1) / far.sum(1)).mean()
 
 
-def _ratio_of_sums(divergence: Tensor, graph: Tensor) -> Tensor:
-    near, far = graph + _eye(graph), 1 - _eye(graph)
-    return ((divergence * near).sum(1) / (divergence * far).sum(1)).mean()
-
-
-def _mean_over_all_cells(divergence: Tensor, graph: Tensor) -> Tensor:
-    near, far = graph + _eye(graph), 1 - _eye(graph)
-    return ((divergence * near).mean(1) / ((divergence * far).sum(1) / far.sum(1))).mean()
-
-
 def _by_products(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
     log_q1, log_q2 = (torch.log_softmax(e / temperature, -1) for e in (e1, e2))
     q1, q2 = log_q1.exp(), log_q2.exp()
@@ -168,7 +158,7 @@ def _logs(rng: np.random.Generator) -> dict[str, Any]:
     return {"log_q1": log_q1, "log_q2": log_q2}
 
 
-def _ratio_with(divergence: Tensor, graph: Tensor, n_near: Tensor, n_others: int) -> Tensor:
+def _ratio_with(divergence: Tensor, graph: Tensor, n_near: Tensor | int, n_others: int) -> Tensor:
     to_near, to_others = (divergence * (graph + _eye(graph))).sum(1), (divergence * (1 - _eye(graph))).sum(1)
     return ((to_near / n_near) / (to_others / n_others)).mean()
 
@@ -199,11 +189,7 @@ EXERCISES = (
         inputs=_views,
         alternative=_by_products,
         mutants=(
-            Mutant(
-                "one direction",
-                _one_direction,
-                "This is KL(q1_i || q2_j) alone; the other direction is missing.",
-            ),
+            Mutant("one direction", _one_direction, "This is KL(q1_i || q2_j) alone; the other direction is missing."),
             Mutant(
                 "transposed",
                 lambda e1, e2, temperature: pairwise_divergence(e2, e1, temperature),
@@ -219,11 +205,7 @@ EXERCISES = (
                 lambda e1, e2, temperature: pairwise_divergence(e1, e2, temperature) / 2,
                 "You took half of it. Here the two directions are added.",
             ),
-            Mutant(
-                "wrong axis",
-                _columns,
-                "Your softmax runs over the columns. A cell is a row.",
-            ),
+            Mutant("wrong axis", _columns, "Your softmax runs over the columns. A cell is a row."),
             Mutant(
                 "no temperature",
                 lambda e1, e2, temperature: pairwise_divergence(e1, e2, 1.0),
@@ -288,13 +270,13 @@ EXERCISES = (
             ),
             Mutant(
                 "ratio of sums",
-                _ratio_of_sums,
+                lambda divergence, graph: _ratio_with(divergence, graph, 1, 1),
                 "You divided sums. Each sum becomes a mean first: by n_i + 1 neighbors above, by n_cells - 1 others "
                 "below.",
             ),
             Mutant(
                 "mean over all cells",
-                _mean_over_all_cells,
+                lambda divergence, graph: _ratio_with(divergence, graph, len(graph), len(graph) - 1),
                 "In the numerator you divide by n_cells. The mean runs over the neighborhood only: n_i neighbors and "
                 "i itself.",
             ),
