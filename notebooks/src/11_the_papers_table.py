@@ -362,7 +362,7 @@ print("most on", lost.idxmax(), "| least on", lost.idxmin())
 #
 # Two accuracies can be compared when they belong to the same cells and the same classes.
 # That sounds too obvious to check.
-# The settings that were published with the code hold the width of the gene programs, which for single cells is the number of classes; let us compare.
+# The settings that were published with the code hold the width of the [gene programs](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#gene-program), which for single cells is the number of classes; let us compare.
 
 # %%
 for name in claims.index:
@@ -555,7 +555,7 @@ quiz("11")
 # - **The settings.** The paper has its own learning rate, weights, filter and number of genes for each dataset. If they were chosen by looking at scores, then labels chose them, and that is [peeking](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#peeking) once more, slower. `robust` is one row for all.
 # - **The comparison.** Rivals with default settings beside a method with chosen ones are not compared. Here all methods without *oracle* are blind to the same things.
 # - **What we cannot say.** How the headline was made from seeds, which cells of some sets were used, and what the rows marked *not run* would give. A gap in our table is a gap in our evidence, not in the paper.
-# - **What stands.** The scores are computed correctly, code and predictions are public, and the embeddings do hold the cell types: someone who knows where to look finds them. The claim that fails is that nobody had to look.
+# - **What stands.** The scores are computed correctly, code and predictions are public, and the embeddings do hold the [cell types](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-type): someone who knows where to look finds them. The claim that fails is that nobody had to look.
 #
 # Test it: in the ledger, replace the choice by NMI with a choice by accuracy.
 # Which entry rises, and does any other move?
