@@ -219,7 +219,8 @@ def _interruptible() -> Iterator[threading.Event]:
 
     def ask_to_stop(*_: Any) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before)
+        # a shell's background job starts with Ctrl-C ignored: the second one has to interrupt there as well
+        signal.signal(signal.SIGINT, signal.default_int_handler if before is signal.SIG_IGN else before)
 
     signal.signal(signal.SIGINT, ask_to_stop)
     try:
