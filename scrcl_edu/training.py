@@ -117,7 +117,7 @@ def step(model: ScRCL, inputs: Inputs, optimizer: torch.optim.Optimizer) -> dict
     return dict(zip(Losses._fields, values, strict=True))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def embed(model: ScRCL, inputs: Inputs) -> Outputs:
     """Encodings, refined cells and programs in evaluation mode, without gradients."""
     model.eval()
