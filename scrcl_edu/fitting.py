@@ -78,7 +78,8 @@ def fit(
     -------
     The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` = [z1, z2] and `_e1`, `_e2` beside it,
     `varm[key + "_programs"]` (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]`, and `uns[key]` with
-    settings, history, versions and seed.
+    settings, history, versions and seed. With "oracle" also `obs[key + "_last_epoch"]`, the clusters that the same
+    training gives to those who do not peek.
 
     Raises
     ------
@@ -128,11 +129,18 @@ def fit(
         )
     seconds_training = time.perf_counter() - training_started
     with explained_memory(*inputs.view_1.shape):
-        outputs = best.outputs if best and best.outputs else embed(model, inputs)
-    clusters = best.clusters if best and best.outputs else cluster(outputs, settings, n_clusters, seed=seed)
+        outputs = embed(model, inputs)
+    clusters = final = cluster(outputs, settings, n_clusters, seed=seed)
+    if best and best.outputs:
+        outputs, clusters = best.outputs, best.clusters
     if settings.vote_neighbors and settings.task == "spatial":
-        clusters = clustering.majority_vote(clusters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
+        clusters, final = (
+            clustering.majority_vote(voters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
+            for voters in (clusters, final)
+        )
     _store(adata, outputs, clusters, key_added)
+    if best:
+        _store_clusters(adata, final, f"{key_added}_last_epoch")
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
         "history": {name: np.array(values) for name, values in history.items()},
@@ -301,12 +309,16 @@ def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dic
 
 
 def _store(adata: AnnData, outputs: Outputs, clusters: np.ndarray, key: str) -> None:
-    import pandas as pd
-
     e1, e2, z1, z2, programs = (part.cpu().numpy() for part in outputs)
     adata.obsm[f"X_{key}"] = np.hstack([z1, z2])
     adata.obsm[f"X_{key}_e1"], adata.obsm[f"X_{key}_e2"] = e1, e2
     of_all_genes = np.full((adata.n_vars, programs.shape[1]), np.nan, np.float32)
     of_all_genes[adata.var["highly_variable"].to_numpy()] = programs
     adata.varm[f"{key}_programs"] = of_all_genes
+    _store_clusters(adata, clusters, key)
+
+
+def _store_clusters(adata: AnnData, clusters: np.ndarray, key: str) -> None:
+    import pandas as pd
+
     adata.obs[key] = pd.Categorical(clusters.astype(str), categories=[str(c) for c in np.unique(clusters)])

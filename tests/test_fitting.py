@@ -150,6 +150,13 @@ def test_oracle_takes_the_best_epoch_and_says_that_it_has_seen_the_labels(cells)
     assert facts["epochs"] == 4
 
 
+def test_the_last_epoch_of_an_oracle_run_is_what_the_same_training_gives_without_labels(cells):
+    oracle = fit(cells, n_clusters=3, recipe=PAPER, protocol="oracle", labels=cells.obs["label"], copy=True)
+    label_free = fit(cells, n_clusters=3, recipe=PAPER, copy=True)
+    assert (oracle.obs["scrcl_last_epoch"].to_numpy() == label_free.obs["scrcl"].to_numpy()).all()
+    assert "scrcl_last_epoch" not in label_free.obs
+
+
 def test_oracle_leaves_out_the_labels_of_empty_cells(cells):
     cells.X = sp.diags((np.arange(120) != 5).astype(np.float32)) @ cells.X
     labels = cells.obs["label"].to_numpy().astype(object)

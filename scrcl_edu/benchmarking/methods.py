@@ -36,7 +36,7 @@ _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scanpy", "igraph")
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What gives a row (two for scVI): the dataset, the method, the protocol, the seed, and every setting."""
+    """What gives a row (two for scVI and for the oracle): the dataset, the method, the protocol, the seed, and every setting."""
 
     dataset: str
     method: str
@@ -47,7 +47,9 @@ class Job:
 
     @property
     def keys(self) -> list[tuple[str, str, str, int]]:
-        """What its rows are known by."""
+        """What its rows are known by; one training for the oracle gives the label-free clusters of its last epoch too."""
+        if self.protocol == "oracle":
+            return [(self.dataset, self.method, protocol, self.seed) for protocol in PROTOCOLS]
         return [(self.dataset, method, self.protocol, self.seed) for method in ROWS.get(self.method, (self.method,))]
 
 
@@ -113,19 +115,19 @@ def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
     facts: dict[str, Any] = {"epochs": job.settings.get("epochs", 0), "device": "cpu"}
     if job.method in BASELINES and job.method != "untrained":
         clusterings = _baseline(job, bare, n_classes)
-        facts["best_epoch"] = facts["epochs"]
     else:
         clusterings = _scrcl(job, bare, n_classes, labels)
-        facts |= {name: bare.uns["scrcl"][name] for name in ("epochs", "best_epoch", "device")}
+        facts["device"] = bare.uns["scrcl"]["device"]
     seconds = time.perf_counter() - started
     seen = bare.obs_names.astype(int)  # empty cells were dropped
     return [
-        {"dataset": job.dataset, "method": method, "protocol": job.protocol, "seed": job.seed}
+        {"dataset": job.dataset, "method": method, "protocol": protocol, "seed": job.seed}
         | {name: round(value, 6) for name, value in evaluation.scores(labels[seen], clusters).items()}
         | {"n_clusters": len(np.unique(clusters)), "n_classes": n_classes, "n_cells": len(seen)}
         | facts
+        | {"best_epoch": bare.uns["scrcl"]["best_epoch"] if protocol == "oracle" else facts["epochs"]}
         | {"seconds": round(seconds, 2), "settings": job.settings, "versions": versions(job.method)}
-        for method, clusters in clusterings.items()
+        for (_, method, protocol, _), clusters in zip(job.keys, clusterings, strict=True)
     ]
 
 
@@ -176,22 +178,23 @@ def _flavor(task: str) -> str:
     return "seurat_v3" if task == "spatial" else "seurat"
 
 
-def _baseline(job: Job, bare: AnnData, n_clusters: int) -> dict[str, np.ndarray]:
+def _baseline(job: Job, bare: AnnData, n_clusters: int) -> list[np.ndarray]:
     from scrcl_edu import baselines
     from scrcl_edu.preprocessing import preprocess
 
     preprocess(bare, n_top_genes=job.settings["n_top_genes"], flavor=job.settings["hvg_flavor"])
     if job.method == "scvi":
-        return baselines.scvi(bare, n_clusters, seed=job.seed, epochs=job.settings["epochs"])
+        found = baselines.scvi(bare, n_clusters, seed=job.seed, epochs=job.settings["epochs"])
+        return [found[method] for method in ROWS["scvi"]]
     name = job.method.removesuffix("_vote")
     cluster = getattr(baselines, name)
     if job.method in SPATIAL_ONLY:
         cluster = baselines.voted(cluster)
     extra = {"n_steps": job.settings["n_steps"]} if "n_steps" in job.settings else {}
-    return {job.method: cluster(bare, n_clusters, seed=job.seed, **extra)}
+    return [cluster(bare, n_clusters, seed=job.seed, **extra)]
 
 
-def _scrcl(job: Job, bare: AnnData, n_clusters: int, labels: np.ndarray) -> dict[str, np.ndarray]:
+def _scrcl(job: Job, bare: AnnData, n_clusters: int, labels: np.ndarray) -> list[np.ndarray]:
     from scrcl_edu.fitting import fit
 
     settings = Recipe(**job.settings | {"filter_steps": tuple(job.settings["filter_steps"])})
@@ -204,4 +207,5 @@ def _scrcl(job: Job, bare: AnnData, n_clusters: int, labels: np.ndarray) -> dict
         protocol=job.protocol,
         labels=labels if job.protocol == "oracle" else None,
     )
-    return {job.method: bare.obs["scrcl"].to_numpy()}
+    columns = ["scrcl_last_epoch", "scrcl"] if job.protocol == "oracle" else ["scrcl"]  # in the order of PROTOCOLS
+    return [bare.obs[column].to_numpy() for column in columns]
