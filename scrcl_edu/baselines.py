@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -127,10 +127,10 @@ def leiden_at_k(graph: sp.csr_matrix, n_clusters: int, *, seed: int = 0, n_tries
 def voted(cluster: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """The same baseline, after which each spot takes the majority of its 50 nearest others, as the reference does."""
 
-    def clustered(adata: AnnData, n_clusters: int, *, seed: int = 0) -> np.ndarray:
+    def clustered(adata: AnnData, n_clusters: int, *, seed: int = 0, **settings: Any) -> np.ndarray:
         if "spatial" not in adata.obsm:
             raise DataError("a vote needs coordinates in obsm['spatial'], which is missing; leave this baseline out")
-        return clustering.majority_vote(cluster(adata, n_clusters, seed=seed), adata.obsm["spatial"])
+        return clustering.majority_vote(cluster(adata, n_clusters, seed=seed, **settings), adata.obsm["spatial"])
 
     return clustered
 

@@ -185,6 +185,19 @@ def test_a_vote_makes_a_tissue_smoother_and_needs_coordinates(prepared):
         baselines.voted(baselines.pca_kmeans)(prepared[0], 3)
 
 
+def test_the_vote_after_smoothing_takes_as_many_steps_as_are_asked_for():
+    tissue = cells(300, layout="layers", mixing=0.1)
+    settings = methods.settings_of("smoothed_pca_kmeans_vote", "tissue", "spatial")
+    assert settings == methods.settings_of("smoothed_pca_kmeans", "tissue", "spatial")
+    job = methods.Job("tissue", "smoothed_pca_kmeans_vote", "label-free", 0, settings | {"n_steps": 7})
+    (row,) = methods.run(job, tissue)
+    bare = methods.blind(tissue)
+    preprocess(bare, flavor="seurat_v3")
+    smoothed = baselines.smoothed_pca_kmeans(bare, row["n_classes"], n_steps=7)
+    voted = clustering.majority_vote(smoothed, tissue.obsm["spatial"])
+    assert row["ari"] == pytest.approx(evaluation.ari(tissue.obs["label"].astype(str), voted), abs=1e-6)
+
+
 def test_scvi_that_is_missing_is_named_with_the_way_to_get_it(prepared, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scvi", None)
     with pytest.raises(SettingsError, match=r"pip install 'scrcl_edu\[benchmark\]'"):

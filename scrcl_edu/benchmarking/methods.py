@@ -27,8 +27,9 @@ BASELINES = {
     "scvi": "scVI + k-means, scVI + Ward",
     "pca_kmeans_vote": "PCA + k-means + vote",
     "leiden_k_vote": "Leiden at K + vote",
+    "smoothed_pca_kmeans_vote": "smoothed values, PCA + k-means + vote",
 }
-SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote")
+SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote", "smoothed_pca_kmeans_vote")
 ROWS = {"scvi": ("scvi_kmeans", "scvi_ward")}  # a job that gives more than the one row of its name
 N_TOP_GENES = 2000
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scanpy", "igraph")
@@ -82,7 +83,7 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
         return settings | {"n_latent": baselines.SCVI_DIMENSIONS, "epochs": epochs or baselines.SCVI_EPOCHS}
     settings |= {"n_components": baselines.N_COMPONENTS}
     settings |= {"n_starts": baselines.N_STARTS} if "kmeans" in method else {"n_neighbors": baselines.N_NEIGHBORS}
-    if method == "smoothed_pca_kmeans":
+    if method.startswith("smoothed_"):
         settings["n_steps"] = max(_recipe("robust", dataset, task, None).filter_steps)
     return settings
 
