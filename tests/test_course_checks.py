@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -157,6 +158,26 @@ def test_an_unknown_mistake_still_gets_the_pattern_of_its_numbers():
     assert "all are 2.5 times the expected ones" in judge(_toy(), lambda x: 5 * x).cause
     assert "sign is flipped" in judge(_toy(), lambda x: -2 * x).cause
     assert "NaN" in judge(_toy(), lambda x: 2 * x / 0 * 0).cause
+
+
+def test_a_number_is_compared_over_all_inputs():
+    toy = dataclasses.replace(_toy(), reference=lambda x: (2 * x).sum())
+    assert "3 times the expected one" in judge(toy, lambda x: 6 * x.sum()).cause
+    assert "the expected one plus 5" in judge(toy, lambda x: 2 * x.sum() + 5).cause
+    assert "whatever the input" in judge(toy, lambda x: torch.tensor(1.0, dtype=torch.float64)).cause
+
+
+def test_a_sign_finds_a_mistake_that_is_not_alone():
+    below = Mutant(
+        "below", lambda x: 2 * x - 100, "It is below zero.", sign=lambda result, arguments: (result < 0).all()
+    )
+    toy = dataclasses.replace(_toy(), mutants=(*_toy().mutants, below))
+    assert judge(toy, lambda x: x - 300).cause == "It is below zero."
+    assert judge(toy, lambda x: "text").cause != "It is below zero."
+
+
+def test_shapes_that_do_not_fit_are_named():
+    assert "x 3" in judge(_toy(), lambda x: x + torch.ones(77)).cause
 
 
 def test_a_known_mistake_that_fails_is_recognized_however_it_is_written():
@@ -331,6 +352,12 @@ def test_equal_values_have_no_difference(got, expected):
         (np.ones((3, 3)), np.ones((3, 3)) - np.eye(3), "only the diagonal"),
         (np.array([1.0, 2, 3, 5]), np.array([1.0, 2, 3, 4]), "at 1 of 4 places, first at [3]"),
         (np.array([1.0, 2, 3]), np.array([3.0, 1, 2]), "another order"),
+        (np.array([True, True, False]), np.array([True, False, False]), "differs at 1 of 3 entries: 1 are True"),
+        (np.array([True, False]), np.array([False, True]), "the other way round"),
+        (np.array([1.0, 2, 3]), 6.0, "Its sum is the expected number"),
+        (torch.tensor([1.0, 3.0]), torch.tensor(2.0), "Its mean is the expected number"),
+        ([0.5, 0.1], 0.5, "by itself"),
+        (0.5, (0.5, 0.1), "2 values with a comma"),
     ],
 )
 def test_a_difference_is_said_in_words(got, expected, words):

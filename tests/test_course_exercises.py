@@ -6,10 +6,11 @@ import inspect
 
 import pytest
 
-from scrcl_edu.course.checking import judge
+from scrcl_edu.course.checking import judge, shows
 from scrcl_edu.course.exercises import catalogue
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.quizzes import questions
+from scrcl_edu.course.running import call
 
 EXERCISES = catalogue()
 MUTANTS = [(name, mutant) for name, exercise in EXERCISES.items() for mutant in exercise.mutants]
@@ -37,6 +38,20 @@ def test_a_known_mistake_is_caught_with_its_own_message(name, mutant):
     assert not result.passed
     assert result.cause == mutant.message
     assert mutant.message in result.message
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_sign_is_seen_in_its_own_mistake(name):
+    exercise = EXERCISES[name]
+    for mutant in exercise.mutants:
+        if mutant.sign is None:
+            continue
+        for arguments in exercise.cases():
+            right, wrong = (
+                call(function, arguments, through=exercise.through)
+                for function in (exercise.reference, mutant.function)
+            )
+            assert wrong.same_as(right) or shows(mutant, wrong, arguments), mutant.name
 
 
 @pytest.mark.parametrize("name", EXERCISES)

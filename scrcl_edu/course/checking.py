@@ -5,15 +5,20 @@ Each exercise knows wrong answers (mutants). When a learner's result equals a mu
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 import os
+import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scrcl_edu.course.comparing import describe, difference
-from scrcl_edu.course.exercise import Exercise
+import numpy as np
+
+from scrcl_edu.course.comparing import describe, difference, kind, numbers
+from scrcl_edu.course.exercise import Exercise, Mutant
 from scrcl_edu.course.exercises import catalogue
 from scrcl_edu.course.record import keep
 from scrcl_edu.course.running import Outcome, TimeUp, call, first_line, trace
@@ -173,7 +178,7 @@ def _explained(
         cause = cause or "A loop that never ends? Look at what changes its condition."
     elif outcome.error is not None:
         came = f"your code stopped with {type(outcome.error).__name__}: {_short(outcome.error)}"
-        cause = cause or "Print the shapes just above this line and compare them with the docstring."
+        cause = cause or _shapes(outcome.error, arguments)
     elif outcome.value is None and expected.value is not None:
         came, line = "None", trace(function, arguments)[1] or first_line(function)
         cause = (
@@ -185,19 +190,70 @@ def _explained(
         cause = "Work on a copy, or write the step so that it makes a new array; the caller still needs the old one."
     else:
         came, should = describe(outcome.value), describe(expected.value)
-        cause = cause or _sentence(difference(outcome.value, expected.value))
+        cause = cause or _over_all_inputs(attempts) or _sentence(difference(outcome.value, expected.value))
     return _failed(exercise, function, arguments, came, cause, should=should, line=line)
 
 
 def _known_mistake(exercise: Exercise, attempts: list[tuple[dict[str, Any], Outcome, Outcome]]) -> str:
     for mutant in exercise.mutants:
-        pairs = [(_call(exercise, mutant.function, given), outcome) for given, outcome, _ in attempts]
-        same = [theirs.same_as(outcome) for theirs, outcome in pairs]
-        # A shape error is worded differently for every way to write the same mistake.
-        both_fail = [theirs.error is not None and outcome.error is not None for theirs, outcome in pairs]
-        if any(same) and all(a or b for a, b in zip(same, both_fail, strict=True)):
-            return mutant.message
+        some = False
+        for given, outcome, _ in attempts:
+            theirs = _call(exercise, mutant.function, given)
+            same = theirs.same_as(outcome)
+            # A shape error is worded differently for every way to write the same mistake.
+            if not same and (theirs.error is None or outcome.error is None):
+                break
+            some = some or same
+        else:
+            if some:
+                return mutant.message
+    wrong = [(outcome, given) for given, outcome, expected in attempts if not outcome.same_as(expected)]
+    signs = (mutant for mutant in exercise.mutants if mutant.sign is not None)
+    return next((m.message for m in signs if all(shows(m, outcome, given) for outcome, given in wrong)), "")
+
+
+def shows(mutant: Mutant, outcome: Outcome, arguments: dict[str, Any]) -> bool:
+    """Whether a result carries a mutant's sign; a result of a kind that the sign cannot read does not."""
+    if outcome.error is not None or outcome.changed:
+        return False
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(mutant.sign(outcome.value, arguments))
+    return False
+
+
+def _over_all_inputs(attempts: list[tuple[dict[str, Any], Outcome, Outcome]]) -> str:
+    """What single numbers show only when those of several inputs are seen together."""
+    pairs = [(outcome.value, expected.value) for _, outcome, expected in attempts]
+    if len(pairs) < 2 or any(outcome.error is not None for _, outcome, _ in attempts):
+        return ""
+    if any(kind(v) != "a number" and getattr(v, "shape", None) != () for pair in pairs for v in pair):
+        return ""
+    got, expected = np.array([[float(numbers(v)) for v in pair] for pair in pairs]).T
+    if np.ptp(expected) > 0 and np.ptp(got) == 0:
+        return f"Your result is {got[0]:.4g} whatever the input. Which argument is not used?"
+    if not expected.all() or not np.isfinite(got).all():
+        return ""
+    ratio = got[0] / expected[0]
+    if ratio and np.allclose(got, ratio * expected, rtol=1e-5):
+        times = "minus the expected one" if np.isclose(ratio, -1) else f"{ratio:.4g} times the expected one"
+        return f"For every input your result is {times}: one factor is wrong, the rest is right."
+    shift = got[0] - expected[0]
+    if np.allclose(got - expected, shift, rtol=1e-5):
+        return f"For every input your result is the expected one {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}."
     return ""
+
+
+def _shapes(error: BaseException, arguments: dict[str, Any]) -> str:
+    shaped = {name: value.shape for name, value in arguments.items() if getattr(value, "shape", ())}
+    misfit = re.search(r"shape|dimension|size|broadcast|mismatch|out of bounds|mat1", str(error))
+    if not shaped or not misfit:
+        return "Read the error's last words, then print what stands on this line just above it."
+    sizes = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shaped.items())
+    return (
+        f"Two shapes do not fit on this line. What you were given: {sizes}. For a @ b the columns of a must be as many "
+        "as the rows of b; entry by entry (*, /, +) each dimension is equal or 1; an index is less than the length."
+    )
 
 
 def _short(error: BaseException) -> str:

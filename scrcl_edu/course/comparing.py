@@ -80,13 +80,18 @@ def difference(got: Any, expected: Any, *, where: str = "") -> str | None:
         parts = [difference(a, b, where=f"part {i + 1}") for i, (a, b) in enumerate(zip(got, expected, strict=True))]
         return next((part for part in parts if part), None)
     if kind(got) != kind(expected):
-        return f"{name} is {kind(got)} and should be {kind(expected)}.{_advice(got, expected)}"
+        advice = _sum_or_mean(got, expected) or _advice(got, expected)
+        return f"{name} is {kind(got)} and should be {kind(expected)}.{advice}"
     if kind(expected).startswith(("a string", "an object", "None")):
         return None if type(got) is type(expected) and got == expected else f"{name} is {got!r}."
     return _array_difference(got, expected, name)
 
 
 def _advice(got: Any, expected: Any) -> str:
+    if isinstance(got, list | tuple | dict | str):
+        return f" The docstring says what to hand back: {kind(expected)}, by itself."
+    if isinstance(expected, list | tuple):
+        return f" Hand back {len(expected)} values with a comma between them."
     if _is_tensor(expected) and not _is_tensor(got):
         return " Stay with torch functions from beginning to end: the gradient stops where a tensor is left."
     if _is_tensor(got) and kind(expected) == "a number":
@@ -101,12 +106,15 @@ def _array_difference(got: Any, expected: Any, name: str) -> str | None:
         return f"{name} is on the device {got.device} and should be on {expected.device}, where the input is."
     if hasattr(expected, "shape") and tuple(np.shape(got)) != tuple(expected.shape):
         turned = " It is the transpose of what was expected." if _transposed(got, expected) else ""
-        return f"{name} has shape {_shape(got)} and should have {_shape(expected)}.{turned}"
+        advice = turned or _sum_or_mean(got, expected)
+        return f"{name} has shape {_shape(got)} and should have {_shape(expected)}.{advice}"
     if _category(got) != _category(expected) and kind(expected) in ("a torch tensor", "a NumPy array"):
         return f"{name} holds {_category(got)} and should hold {_category(expected)}."
     a, b = np.asarray(numbers(got)), np.asarray(numbers(expected))
     if a.dtype.kind in "OUS" or b.dtype.kind in "OUS":
         return None if np.array_equal(a, b) else f"{name} holds other values than expected."
+    if a.dtype.kind == "b" and b.dtype.kind == "b" and b.ndim:
+        return _mask_difference(a, b, name)
     a, b = a.astype(float), b.astype(float)
     finite = np.isfinite(b)
     if not np.isfinite(a[finite]).all():
@@ -117,6 +125,29 @@ def _array_difference(got: Any, expected: Any, name: str) -> str | None:
     if np.allclose(a, b, rtol=tolerance, atol=tolerance * max(scale, 1e-300), equal_nan=True):
         return None
     return f"{name} has other values{_pattern(a, b)}."
+
+
+def _mask_difference(a: np.ndarray, b: np.ndarray, name: str) -> str | None:
+    if np.array_equal(a, b):
+        return None
+    if np.array_equal(a, ~b):
+        return f"{name} is True where it should be False, and the other way round."
+    extra, missing = int((a & ~b).sum()), int((b & ~a).sum())
+    return (
+        f"{name} differs at {extra + missing} of {b.size} entries: {extra} are True that should not be, {missing} are "
+        f"False that should not be. It has {a.sum()} True in all, and {b.sum()} are expected."
+    )
+
+
+def _sum_or_mean(got: Any, expected: Any) -> str:
+    one = kind(expected) == "a number" or getattr(expected, "shape", None) == ()
+    if not one or not getattr(got, "shape", ()):
+        return ""
+    values, wanted = numbers(got), float(numbers(expected))
+    for word, total in (("sum", values.sum()), ("mean", values.mean())):
+        if np.isclose(total, wanted, rtol=1e-5):
+            return f" Its {word} is the expected number: only the {word} is missing."
+    return ""
 
 
 def _transposed(got: Any, expected: Any) -> bool:

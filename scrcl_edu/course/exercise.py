@@ -21,11 +21,15 @@ class Mutant:
         The exercise, done wrong in this way.
     message
         What probably happened, without the solution.
+    sign
+        Whether a wrong result shows the mistake, given the result and the arguments. It finds the mistake in company:
+        with another one beside it a result equals no mutant's. Signs are asked after all mutants, in their order.
     """
 
     name: str
     function: Callable[..., Any]
     message: str
+    sign: Callable[[Any, dict[str, Any]], bool] | None = None
 
 
 @dataclass(frozen=True)
