@@ -1,4 +1,4 @@
-"""Lesson 02: the cell graph, its normalization, smoothing, and homophily."""
+"""Lesson 02: the cell graph."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.neighbors import NearestNeighbors
 
 from scrcl_edu import graphs
+from scrcl_edu.course.comparing import numbers
 from scrcl_edu.course.exercise import Exercise, Mutant
 
 
@@ -26,58 +28,6 @@ def cell_graph(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
     Sparse and binary, symmetric by union, without self-loops, shape (n_cells, n_cells).
     """
     return graphs.cell_graph(values, n_neighbors=n_neighbors)
-
-
-def normalized_adjacency(graph: sp.csr_matrix) -> sp.csr_matrix:
-    """D^-1/2 (A + I) D^-1/2.
-
-    Parameters
-    ----------
-    graph
-        A: symmetric, binary, without self-loops, shape (n_cells, n_cells).
-
-    Returns
-    -------
-    Sparse, same shape. D counts the neighbors of a cell and the cell itself.
-    """
-    return graphs.normalized_adjacency(graph)
-
-
-def low_pass(values: np.ndarray, graph: sp.csr_matrix, n_steps: int) -> np.ndarray:
-    """Average each cell with its neighbors, n_steps times: S^n X.
-
-    Parameters
-    ----------
-    values
-        X, shape (n_cells, n_features).
-    graph
-        Symmetric, binary, without self-loops.
-    n_steps
-        How often.
-
-    Returns
-    -------
-    Shape (n_cells, n_features), where S = D^-1/2 (A + I) D^-1/2.
-    """
-    smoother = graphs.normalized_adjacency(graph)
-    return np.linalg.matrix_power(smoother.toarray(), n_steps) @ values
-
-
-def homophily(graph: sp.csr_matrix, labels: np.ndarray) -> float:
-    """Share of the edges that join two cells of the same label.
-
-    Parameters
-    ----------
-    graph
-        Symmetric, binary, without self-loops.
-    labels
-        Shape (n_cells,).
-
-    Returns
-    -------
-    A number from 0 to 1.
-    """
-    return graphs.homophily(graph, labels)
 
 
 def _nearest(values: np.ndarray, n_others: int, *, euclidean: bool = False) -> np.ndarray:
@@ -106,65 +56,43 @@ def _values(rng: np.random.Generator) -> dict[str, Any]:
     return {"values": values * rng.uniform(0.3, 3, (len(values), 1)), "n_neighbors": int(rng.integers(3, 5))}
 
 
-def _random_graph(rng: np.random.Generator) -> sp.csr_matrix:
-    n_cells = rng.integers(5, 8)
-    graph = np.triu(rng.random((n_cells, n_cells)) < 0.4, 1)
-    graph[0, 1:4] = True
-    return sp.csr_matrix((graph | graph.T).astype(float))
+def _by_cosine(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    return _union(_nearest(values, n_neighbors - 1))
 
 
-def _graph(rng: np.random.Generator) -> dict[str, Any]:
-    return {"graph": _random_graph(rng)}
+def _farthest(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    chosen = np.zeros((len(values), len(values)))
+    np.put_along_axis(chosen, np.argsort(unit @ unit.T, axis=1)[:, : n_neighbors - 1], 1.0, axis=1)
+    return _union(chosen)
 
 
-def _smoothing(rng: np.random.Generator) -> dict[str, Any]:
-    graph = _random_graph(rng)
-    values = rng.integers(-5, 6, (graph.shape[0], 2)).astype(float)
-    return {"values": values, "graph": graph, "n_steps": int(rng.integers(2, 5))}
+def _second_farthest(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    chosen = np.zeros((len(values), len(values)))
+    np.put_along_axis(chosen, np.argsort(unit @ unit.T, axis=1)[:, 1:n_neighbors], 1.0, axis=1)
+    return _union(chosen)
 
 
-def _labeled(rng: np.random.Generator) -> dict[str, Any]:
-    graph = _random_graph(rng)
-    labels = rng.integers(0, 2, graph.shape[0])
-    labels[:3] = 0, 0, 1
-    return {"graph": graph, "labels": np.array(["B", "T"])[labels]}
+def _dot_products(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    closeness = values @ values.T
+    np.fill_diagonal(closeness, -np.inf)
+    chosen = np.zeros_like(closeness)
+    np.put_along_axis(chosen, np.argsort(-closeness, axis=1)[:, : n_neighbors - 1], 1.0, axis=1)
+    return _union(chosen)
 
 
-def _smooth(values: np.ndarray, smoother: np.ndarray, n_steps: int) -> np.ndarray:
-    for _ in range(n_steps):
-        values = smoother @ values
-    return values
+def _positions(values: np.ndarray, n_neighbors: int) -> np.ndarray:
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    return np.argsort(-(unit @ unit.T) - 2 * np.eye(len(values)), axis=1)[:, 1:n_neighbors]
 
 
-def _dense(graph: sp.csr_matrix, *, loops: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    adjacency = graph.toarray() + (np.eye(graph.shape[0]) if loops else 0)
-    return adjacency, np.maximum(adjacency.sum(1), 1)
+def _search_among_genes(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    return NearestNeighbors(n_neighbors=n_neighbors - 1, metric="cosine").fit(values.T).kneighbors_graph()
 
 
-def _symmetric(graph: sp.csr_matrix, *, loops: bool = True) -> sp.csr_matrix:
-    adjacency, degree = _dense(graph, loops=loops)
-    return sp.csr_matrix(adjacency / np.sqrt(np.outer(degree, degree)))
-
-
-def _row_normalized(graph: sp.csr_matrix) -> sp.csr_matrix:
-    adjacency, degree = _dense(graph)
-    return sp.csr_matrix(adjacency / degree[:, None])
-
-
-def _loops_not_counted(graph: sp.csr_matrix) -> sp.csr_matrix:
-    degree = np.maximum(graph.toarray().sum(1), 1)
-    return sp.csr_matrix(_dense(graph)[0] / np.sqrt(np.outer(degree, degree)))
-
-
-def _without_root(graph: sp.csr_matrix) -> sp.csr_matrix:
-    adjacency, degree = _dense(graph)
-    return sp.csr_matrix(adjacency / np.outer(degree, degree))
-
-
-def _by_cell(graph: sp.csr_matrix, labels: np.ndarray) -> float:
-    same = graph.multiply(labels[:, None] == labels).toarray()
-    degree = graph.toarray().sum(1)
-    return float(np.mean(same.sum(1)[degree > 0] / degree[degree > 0]))
+def _fewest_edges(result: Any, arguments: dict[str, Any]) -> int:
+    return int((numbers(result) > 0).sum(axis=1).min()) - arguments["n_neighbors"] + 1
 
 
 EXERCISES = (
@@ -181,6 +109,7 @@ EXERCISES = (
                 "There are ones on the diagonal: each cell is its own neighbor. The nearest cell to a cell is always "
                 "itself; "
                 "it counts among the k, but it is no edge.",
+                sign=lambda result, arguments: numbers(result).diagonal().all(),
             ),
             Mutant(
                 "one too many",
@@ -192,6 +121,7 @@ EXERCISES = (
                 lambda values, n_neighbors: sp.csr_matrix(_nearest(values, n_neighbors - 1)),
                 "Your graph is not symmetric. That i chose j does not mean that j chose i: keep an edge when either "
                 "did.",
+                sign=lambda result, arguments: (numbers(result) != numbers(result).T).any(),
             ),
             Mutant(
                 "mutual only",
@@ -213,6 +143,7 @@ EXERCISES = (
                     _nearest(values, n_neighbors - 1) + _nearest(values, n_neighbors - 1).T
                 ),
                 "Some edges have weight 2: where both chose each other you added the two. The graph is binary.",
+                sign=lambda result, arguments: set(np.unique(numbers(result))) == {0, 1, 2},
             ),
             Mutant(
                 "half edges",
@@ -233,6 +164,83 @@ EXERCISES = (
                 lambda values, n_neighbors: _distances(values, n_neighbors - 1),
                 "Your entries are distances. An edge is 1, no edge is 0; and a distance of 0 would look like no edge.",
             ),
+            Mutant(
+                "positions",
+                _positions,
+                "Your result holds the numbers of the neighbors. Make a graph of them: a sparse matrix with a one at "
+                "[i, j] where j is a neighbor of i.",
+                sign=lambda result, arguments: (
+                    isinstance(result, np.ndarray | tuple)
+                    and np.ndim(result) > 1
+                    and np.shape(result)[-1] != len(arguments["values"])
+                ),
+            ),
+            Mutant(
+                "genes",
+                lambda values, n_neighbors: _by_cosine(values.T, n_neighbors),
+                "You connected genes: a row of values is a cell, a column is a gene.",
+                sign=lambda result, arguments: result.shape == 2 * arguments["values"].shape[1:],
+            ),
+            Mutant(
+                "genes, by a search",
+                _search_among_genes,
+                "There are fewer rows to search than neighbors to find: you searched among the genes. Rows are cells.",
+            ),
+            Mutant(
+                "farthest",
+                _farthest,
+                "You connected each cell with the *farthest* ones. argsort begins with the smallest; of similarities "
+                "the largest are wanted, of distances the smallest.",
+            ),
+            Mutant(
+                "farthest but one",
+                _second_farthest,
+                "You skipped the first place of an argsort of similarities, as if it were the cell itself: but the "
+                "smallest stand first, so these are the farthest cells.",
+            ),
+            Mutant(
+                "dot products",
+                _dot_products,
+                "You compared dot products, which prefer long rows. Cosine divides them by the lengths of both rows.",
+            ),
+            Mutant(
+                "unit columns",
+                lambda values, n_neighbors: _by_cosine(values / np.linalg.norm(values, axis=0), n_neighbors),
+                "You scaled the columns first. Cosine scales rows: each cell by its own length, over its genes.",
+            ),
+            Mutant(
+                "centered",
+                lambda values, n_neighbors: _by_cosine(values - values.mean(1, keepdims=True), n_neighbors),
+                "You subtracted each cell's mean first: that is correlation distance. Cosine takes the values as they "
+                "are.",
+            ),
+            Mutant(
+                "centered genes",
+                lambda values, n_neighbors: _by_cosine(values - values.mean(0), n_neighbors),
+                "You subtracted each gene's mean first, which turns all directions. Cosine takes the values as they "
+                "are.",
+            ),
+            Mutant(
+                "one too few",
+                lambda values, n_neighbors: _union(_nearest(values, n_neighbors - 2)),
+                "Some cells have too few edges: each chooses n_neighbors - 1 others, and keeps them all.",
+                sign=lambda result, arguments: _fewest_edges(result, arguments) < 0,
+            ),
+            Mutant(
+                "similarities",
+                lambda values, n_neighbors: _union(_nearest(values, n_neighbors - 1) * (1 + values @ values.T)),
+                "Your entries are weights, such as similarities or distances. The graph is binary: an edge is 1.",
+                sign=lambda result, arguments: not np.isin(numbers(result), [0, 1]).all(),
+            ),
+            Mutant(
+                "another distance",
+                lambda values, n_neighbors: _union(_nearest(np.sqrt(values), n_neighbors - 1)),
+                "The graph has the right form (binary, symmetric, no self-loops), but joins other cells. Look at the "
+                "distance: cosine, of the rows as they are; and at the number: n_neighbors - 1 others for each.",
+                sign=lambda result, arguments: (
+                    sp.issparse(result) and result.shape == 2 * arguments["values"].shape[:1]
+                ),
+            ),
         ),
         hints=(
             "scikit-learn's NearestNeighbors(metric='cosine') and kneighbors_graph find them; ask without arguments, "
@@ -242,159 +250,5 @@ EXERCISES = (
         ),
         tested="edges on 7 or 8 cells",
         not_tested="ties, speed, more than a few cells",
-    ),
-    Exercise(
-        name="normalized_adjacency",
-        lesson="02",
-        reference=normalized_adjacency,
-        inputs=_graph,
-        alternative=_symmetric,
-        mutants=(
-            Mutant(
-                "row normalized",
-                _row_normalized,
-                "Your rows sum to 1: that is D^-1 (A + I). Half of the division belongs to the other side: D^-1/2 on "
-                "both.",
-            ),
-            Mutant(
-                "no self-loop",
-                lambda graph: _symmetric(graph, loops=False),
-                "The identity is missing: without self-loops a cell forgets its own values.",
-            ),
-            Mutant(
-                "degrees without the loop",
-                _loops_not_counted,
-                "The self-loops are there, but D does not count them. Take the row sums of A + I.",
-            ),
-            Mutant(
-                "no root",
-                _without_root,
-                "You divide by d_i d_j. The exponent is -1/2: the square root of that product.",
-            ),
-            Mutant(
-                "multiplied",
-                lambda graph: sp.csr_matrix(_dense(graph)[0] * np.sqrt(np.outer(*[_dense(graph)[1]] * 2))),
-                "You multiply by the roots of the degrees. The exponent is *minus* 1/2: divide.",
-            ),
-            Mutant(
-                "one side",
-                lambda graph: sp.csr_matrix(_dense(graph)[0] / np.sqrt(_dense(graph)[1])[:, None]),
-                "You scaled the rows only. D^-1/2 stands on the left and on the right: scale the columns as well.",
-            ),
-            Mutant(
-                "columns normalized",
-                lambda graph: sp.csr_matrix(_dense(graph)[0] / _dense(graph)[1]),
-                "Your columns sum to 1: that is (A + I) D^-1. Half of the division belongs to the rows: D^-1/2 on "
-                "both.",
-            ),
-        ),
-        hints=(
-            "Add the identity first; the row sums of that matrix are the diagonal of D.",
-            "sp.diags makes a sparse diagonal matrix from a vector; multiply from both sides with @.",
-        ),
-        tested="values on symmetric graphs of 5 to 7 cells",
-        not_tested="speed, directed graphs",
-    ),
-    Exercise(
-        name="low_pass",
-        lesson="02",
-        reference=low_pass,
-        inputs=_smoothing,
-        alternative=lambda values, graph, n_steps: _smooth(values, _symmetric(graph).toarray(), n_steps),
-        mutants=(
-            Mutant(
-                "once only",
-                lambda values, graph, n_steps: _symmetric(graph) @ values,
-                "You smoothed once, whatever n_steps says.",
-            ),
-            Mutant(
-                "row normalized",
-                lambda values, graph, n_steps: _smooth(values, _row_normalized(graph).toarray(), n_steps),
-                "Your S is D^-1 (A + I), the plain mean of a cell and its neighbors; it should be normalized on both "
-                "sides.",
-            ),
-            Mutant(
-                "no self-loop",
-                lambda values, graph, n_steps: _smooth(values, _symmetric(graph, loops=False).toarray(), n_steps),
-                "The self-loops are missing: in each step a cell takes over its neighbors' values and loses its own.",
-            ),
-            Mutant(
-                "powers of entries",
-                lambda values, graph, n_steps: _symmetric(graph).toarray() ** n_steps @ values,
-                "** takes each entry to a power. S^n is n matrix products.",
-            ),
-            Mutant(
-                "multiplied by n",
-                lambda values, graph, n_steps: n_steps * (_symmetric(graph) @ values),
-                "You multiplied by n_steps. S^n X means: apply S, then apply S to the result, and so on.",
-            ),
-            Mutant(
-                "the graph itself",
-                lambda values, graph, n_steps: _smooth(values, graph.toarray(), n_steps),
-                "You multiplied with the graph, which adds up neighbors. S is normalized, and holds the cell itself.",
-            ),
-            Mutant(
-                "added to the values",
-                lambda values, graph, n_steps: _smooth(values, np.eye(graph.shape[0]) + _symmetric(graph), n_steps),
-                "In each step you add S X to X. S holds the cell itself already, so the result of a step is S X alone.",
-            ),
-        ),
-        hints=(
-            "You have written normalized_adjacency already; use scrcl_edu.graphs.normalized_adjacency or your own.",
-            "A loop over range(n_steps) with one sparse product in it; the N x N power never has to exist.",
-        ),
-        tested="values for 2 to 4 steps on 5 to 7 cells",
-        not_tested="speed, zero steps",
-    ),
-    Exercise(
-        name="homophily",
-        lesson="02",
-        reference=homophily,
-        inputs=_labeled,
-        alternative=lambda graph, labels: graph.multiply(labels[:, None] == labels).sum() / graph.sum(),
-        mutants=(
-            Mutant(
-                "all pairs",
-                lambda graph, labels: graph.multiply(labels[:, None] == labels).sum() / graph.shape[0] ** 2,
-                "You divided by the number of all pairs of cells. The share is among the edges.",
-            ),
-            Mutant(
-                "mean over cells",
-                _by_cell,
-                "You averaged the share of each cell, so an edge of a cell with few edges counts more. Count edges.",
-            ),
-            Mutant(
-                "number, not share",
-                lambda graph, labels: graph.multiply(labels[:, None] == labels).sum(),
-                "You counted the edges inside a class. Divide by the number of all edges.",
-            ),
-            Mutant(
-                "between classes",
-                lambda graph, labels: graph.multiply(labels[:, None] != labels).sum() / graph.sum(),
-                "That is the share of the edges *between* classes.",
-            ),
-            Mutant(
-                "without the graph",
-                lambda graph, labels: float(np.mean(labels[:, None] == labels)),
-                "That is the share among all pairs of cells; the graph plays no part in it. Look at the edges only.",
-            ),
-            Mutant(
-                "by number of cells",
-                lambda graph, labels: graph.multiply(labels[:, None] == labels).sum() / len(labels),
-                "You divided by the number of cells. The share is among the edges.",
-            ),
-            Mutant(
-                "twice",
-                lambda graph, labels: 2 * graph.multiply(labels[:, None] == labels).sum() / graph.sum(),
-                "Your share is twice the right one. Each edge stands in the matrix twice: count both or none of them "
-                "twice, above and below the line.",
-            ),
-        ),
-        hints=(
-            "graph.nonzero() gives two arrays: where each edge begins and where it ends.",
-            "labels[source] == labels[target] is True for the edges inside a class.",
-        ),
-        tested="the value on 5 to 7 cells of two classes",
-        not_tested="graphs without edges, missing labels",
     ),
 )
