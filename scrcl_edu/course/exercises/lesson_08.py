@@ -1,4 +1,4 @@
-"""Lesson 08: accuracy by the best matching, a report over seeds, and a choice that needs no labels."""
+"""Lesson 08: accuracy by the best matching of clusters and classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sklearn import metrics
 
 from scrcl_edu import evaluation
 from scrcl_edu.course.exercise import Exercise, Mutant
@@ -24,38 +25,6 @@ def hungarian_accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
     A number from 0 to 1. Cells of a cluster that is matched with no class count as wrong.
     """
     return evaluation.accuracy(labels, clusters)
-
-
-def report_over_seeds(scores: np.ndarray) -> tuple[float, float]:
-    """What to report when a method was run with several seeds.
-
-    Parameters
-    ----------
-    scores
-        One score per seed, shape (n_seeds,).
-
-    Returns
-    -------
-    Mean and sample standard deviation (n - 1).
-    """
-    return float(np.mean(scores)), float(np.std(scores, ddof=1))
-
-
-def pick_start(inertias: np.ndarray, accuracies: np.ndarray) -> int:
-    """Choose one of several starts of k-means without looking at labels.
-
-    Parameters
-    ----------
-    inertias
-        Sum of squared distances to the nearest center, one per start.
-    accuracies
-        Accuracy of each start against the true labels: known to whoever writes a paper, to nobody who has new cells.
-
-    Returns
-    -------
-    Number of the start, from 0.
-    """
-    return int(np.argmin(inertias))
 
 
 def _table(labels: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -128,23 +97,77 @@ def _square_table(labels: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def _cells(rng: np.random.Generator) -> dict[str, Any]:
-    # Taking the largest entry first spoils the best matching, and one of the four clusters stays without a class.
-    table = np.array([[5, 4, 0, 1], [4, 0, 1, 0], [0, 1, 4, 2]]) + rng.integers(0, 2, (3, 4)) * np.eye(3, 4, dtype=int)
-    table = table[:, rng.permutation(4)]
+    # Taking the largest entry first spoils the best matching, and one of the four clusters stays without a class; in
+    # the second table a matching of shares is not the best one of cells.
+    even = np.array([[5, 4, 0, 1], [4, 0, 1, 0], [0, 1, 4, 2]]) + rng.integers(0, 2, (3, 4)) * np.eye(3, 4, dtype=int)
+    table = (even, np.array([[2, 6, 3, 4], [0, 1, 0, 0], [0, 4, 0, 0]]))[int(rng.random() < 0.5)][:, rng.permutation(4)]
     labels, clusters = np.repeat(np.indices((3, 4)).reshape(2, -1), table.ravel(), axis=1)
     order = rng.permutation(len(labels))
     return {"labels": labels[order], "clusters": clusters[order]}
 
 
-def _scores(rng: np.random.Generator) -> dict[str, Any]:
-    return {"scores": rng.uniform(0.4, 0.9, 5).round(2)}
+def _matched(table: np.ndarray, by: np.ndarray | None = None) -> np.ndarray:
+    return table[linear_sum_assignment(table if by is None else by, maximize=True)]
 
 
-def _starts(rng: np.random.Generator) -> dict[str, Any]:
-    inertias = rng.permutation(5) * 7.5 + 100 + rng.random(5).round(1)
-    accuracies = rng.uniform(0.5, 0.9, 5).round(2)
-    accuracies[(np.argmin(inertias) + 1 + rng.integers(4)) % 5] = 0.95  # never the start with the lowest inertia
-    return {"inertias": inertias, "accuracies": accuracies}
+def _rows_in_turn(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table, right = _table(labels, clusters), 0
+    for row in range(len(table)):
+        right += table[row].max()
+        table[:, table[row].argmax()] = -1
+    return float(right / len(labels))
+
+
+def _columns_in_turn(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table, right = _table(labels, clusters), 0
+    for column in range(table.shape[1]):
+        right += max(table[:, column].max(), 0)
+        table[table[:, column].argmax()] = -1
+    return float(right / len(labels))
+
+
+def _by_size(labels: np.ndarray, clusters: np.ndarray) -> float:
+    rows, columns = (np.argsort(-np.bincount(groups), kind="stable") for groups in (labels, clusters))
+    return float(_table(labels, clusters)[rows, columns[: len(rows)]].sum() / len(labels))
+
+
+def _by_shares(labels: np.ndarray, clusters: np.ndarray, axis: int) -> float:
+    table = _table(labels, clusters)
+    return float(_matched(table, table / table.sum(axis=axis, keepdims=True)).sum() / len(labels))
+
+
+def _block(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = _table(labels, clusters)
+    return float(table[np.ix_(*linear_sum_assignment(table, maximize=True))].sum() / len(labels))
+
+
+def _turned_index(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = _table(labels, clusters)
+    rows, columns = linear_sum_assignment(table.T, maximize=True)
+    return float(table[rows % len(table), columns].sum() / len(labels))
+
+
+def _too_small(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = np.zeros((labels.max(), clusters.max()), dtype=int)
+    np.add.at(table, (labels, clusters), 1)
+    return float(_matched(table).sum() / len(labels))
+
+
+def _without_an_entry(labels: np.ndarray, clusters: np.ndarray) -> float:
+    classes, found = linear_sum_assignment(_table(labels, clusters), maximize=True)
+    name = dict(zip(found, classes, strict=True))
+    return float(np.mean([name[cluster] for cluster in clusters] == labels))
+
+
+def _mean_over_clusters(labels: np.ndarray, clusters: np.ndarray) -> float:
+    table = _table(labels, clusters)
+    return float(_matched(table / table.sum(axis=0), table).mean())
+
+
+def _is_another_measure(result: Any, arguments: dict[str, Any]) -> bool:
+    known = "normalized_mutual_info", "adjusted_rand", "rand", "adjusted_mutual_info", "homogeneity", "completeness"
+    names = [f"{name}_score" for name in (*known, "v_measure", "fowlkes_mallows")]
+    return any(np.isclose(result, getattr(metrics, name)(*arguments.values())) for name in names)
 
 
 EXERCISES = (
@@ -191,7 +214,7 @@ EXERCISES = (
             Mutant(
                 "each pair counted once",
                 _counted_once,
-                "Your table holds ones and zeros: table[labels, clusters] += 1 counts each pair once, however many "
+                "Your table holds ones and zeros: += counts each pair once, however many "
                 "cells it has. np.add.at adds for every cell.",
             ),
             Mutant(
@@ -222,6 +245,117 @@ EXERCISES = (
                 lambda labels, clusters: float(np.mean(labels == clusters)),
                 "You compared the numbers as they are. Cluster 0 need not be class 0: find the best matching first.",
             ),
+            Mutant(
+                "cluster without a class",
+                lambda labels, clusters: linear_sum_assignment(_table(labels, clusters))[0][clusters],
+                "You looked up a class for each cluster, but one cluster has none: there are more clusters than "
+                "classes, and the matching is one to one.",
+            ),
+            Mutant(
+                "cluster without an entry",
+                _without_an_entry,
+                "Your dictionary has no entry for a cluster without a class: there are more clusters than classes. Its "
+                "cells count as wrong.",
+            ),
+            Mutant(
+                "error rate",
+                lambda labels, clusters: 1 - evaluation.accuracy(labels, clusters),
+                "This is the share of the cells that do *not* agree. Accuracy is the rest.",
+            ),
+            Mutant(
+                "the matching itself",
+                lambda labels, clusters: linear_sum_assignment(_table(labels, clusters), maximize=True),
+                "You returned the matching, rows and columns. The entries of the table at these places are the cells "
+                "that agree.",
+                sign=lambda result, arguments: isinstance(result, tuple | list | dict | np.ndarray),
+            ),
+            Mutant(
+                "block of the table",
+                _block,
+                "You summed all rows and columns of the matching, crossed (np.ix_), so nearly the whole table. Only "
+                "the matched pairs count: table[rows, columns].",
+            ),
+            Mutant(
+                "rows in turn",
+                _rows_in_turn,
+                "You went through the classes in turn, each taking the largest cluster left. The first ones can take "
+                "what a later one needs: all pairs have to be chosen together.",
+            ),
+            Mutant(
+                "columns in turn",
+                _columns_in_turn,
+                "You went through the clusters in turn, each taking the most frequent class left. All pairs have to be "
+                "chosen together.",
+            ),
+            Mutant(
+                "by size",
+                _by_size,
+                "You matched the largest class with the largest cluster, and so on by size. What counts is which cells "
+                "they share.",
+            ),
+            Mutant(
+                "shares of classes matched",
+                lambda labels, clusters: _by_shares(labels, clusters, 1),
+                "You matched shares of the classes (rows that sum to 1), so a rare class weighs as much as a common "
+                "one. Match the numbers of cells.",
+            ),
+            Mutant(
+                "shares of clusters matched",
+                lambda labels, clusters: _by_shares(labels, clusters, 0),
+                "You matched shares of the clusters (columns that sum to 1), so a small cluster weighs as much as a "
+                "large one. Match the numbers of cells.",
+            ),
+            Mutant(
+                "mean over clusters",
+                _mean_over_clusters,
+                "You averaged over the matched clusters, so that a small one counts as much as a large one. Accuracy "
+                "counts cells.",
+            ),
+            Mutant(
+                "indices of the transpose",
+                _turned_index,
+                "You matched the transposed table and read the upright one at these places. Rows and columns belong to "
+                "the table that was matched.",
+            ),
+            Mutant(
+                "table too small",
+                _too_small,
+                "Your table has one row and one column too few: numbers begin at 0, so there are max() + 1 of them.",
+            ),
+            Mutant(
+                "macro F1",
+                evaluation.macro_f1,
+                "This is macro F1: the matching is right, but F1 averages over classes. Accuracy is the share of the "
+                "cells.",
+            ),
+            Mutant(
+                "mean of the matched entries",
+                lambda labels, clusters: float(_matched(_table(labels, clusters)).mean()),
+                "Your number has another divisor: the matched cells are to be divided by the number of all cells. A "
+                "share is not above 1.",
+                sign=lambda result, arguments: result > 1,
+            ),
+            Mutant(
+                "another measure",
+                metrics.normalized_mutual_info_score,
+                "This is another measure (NMI, ARI or one of their kin), which needs no matching. Accuracy counts the "
+                "cells that agree after the best matching.",
+                sign=_is_another_measure,
+            ),
+            Mutant(
+                "too high",
+                lambda labels, clusters: (evaluation.accuracy(labels, clusters) + 1) / 2,
+                "No one-to-one matching agrees on so many cells. Either a class or a cluster is used twice, or you "
+                "divide by fewer than all cells.",
+                sign=lambda result, arguments: result > evaluation.accuracy(**arguments) + 1e-9,
+            ),
+            Mutant(
+                "too low",
+                lambda labels, clusters: evaluation.accuracy(labels, clusters) / 2,
+                "There is a matching on which more cells agree. Either yours is not the best one, or you divide by too "
+                "much, or look names up the wrong way round.",
+                sign=lambda result, arguments: 0 <= result < evaluation.accuracy(**arguments),
+            ),
         ),
         hints=(
             "Count cells in a table, one row per class and one column per cluster: np.add.at(table, (labels, "
@@ -231,98 +365,5 @@ EXERCISES = (
         ),
         tested="the value for 3 classes and 4 clusters",
         not_tested="missing labels, labels that are words, more classes than clusters",
-    ),
-    Exercise(
-        name="report_over_seeds",
-        lesson="08",
-        reference=report_over_seeds,
-        inputs=_scores,
-        alternative=lambda scores: (
-            sum(scores) / len(scores),
-            (sum((s - sum(scores) / len(scores)) ** 2 for s in scores) / (len(scores) - 1)) ** 0.5,
-        ),
-        mutants=(
-            Mutant(
-                "best seed",
-                lambda scores: (np.max(scores), np.std(scores, ddof=1)),
-                "You report the best seed. Nobody who uses the method gets to choose the seed by its score.",
-            ),
-            Mutant(
-                "population deviation",
-                lambda scores: (np.mean(scores), np.std(scores)),
-                "You divided by n. The deviation of a sample divides by n - 1; with five seeds that is 12 % more.",
-            ),
-            Mutant(
-                "standard error",
-                lambda scores: (np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5),
-                "This is the standard error of the mean. What a reader wants to know is how far single runs scatter.",
-            ),
-            Mutant(
-                "median",
-                lambda scores: (np.median(scores), np.std(scores, ddof=1)),
-                "You report the median; the mean is asked for.",
-            ),
-            Mutant(
-                "range",
-                lambda scores: (np.mean(scores), np.max(scores) - np.min(scores)),
-                "The second number is the range. It grows with the number of seeds; the deviation does not.",
-            ),
-            Mutant(
-                "order",
-                lambda scores: (np.std(scores, ddof=1), np.mean(scores)),
-                "Both numbers are right, in the wrong order: the mean comes first.",
-            ),
-            Mutant(
-                "mean only",
-                lambda scores: np.mean(scores),
-                "The mean alone hides how far single runs scatter. Give the deviation with it.",
-            ),
-            Mutant(
-                "variance",
-                lambda scores: (np.mean(scores), np.var(scores, ddof=1)),
-                "This is the variance. Its square root has the unit of the scores.",
-            ),
-        ),
-        hints=(
-            "Two numbers: where the scores lie, and how far they scatter.",
-            "np.std has an argument ddof.",
-        ),
-        tested="both numbers for five scores",
-        not_tested="a single seed, missing scores",
-    ),
-    Exercise(
-        name="pick_start",
-        lesson="08",
-        reference=pick_start,
-        inputs=_starts,
-        alternative=lambda inertias, accuracies: min(range(len(inertias)), key=lambda start: inertias[start]),
-        mutants=(
-            Mutant(
-                "peeking",
-                lambda inertias, accuracies: int(np.argmax(accuracies)),
-                "You chose the start with the best accuracy. That needs the labels, which nobody has for new cells.",
-            ),
-            Mutant(
-                "highest inertia",
-                lambda inertias, accuracies: int(np.argmax(inertias)),
-                "You chose the highest inertia. It measures how far cells are from their centers: small is tight.",
-            ),
-            Mutant(
-                "the inertia itself",
-                lambda inertias, accuracies: float(np.min(inertias)),
-                "You returned the inertia. The number of the start is asked for.",
-            ),
-            Mutant(
-                "always the first",
-                lambda inertias, accuracies: 0,
-                "You always take the first start.",
-            ),
-        ),
-        hints=(
-            "One of the two arguments may be looked at.",
-            "np.argmin gives the place of the smallest entry.",
-        ),
-        tested="the choice among five starts, in five cases",
-        not_tested="ties",
     ),
 )
