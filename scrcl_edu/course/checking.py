@@ -178,7 +178,7 @@ def _explained(
         cause = cause or "A loop that never ends? Look at what changes its condition."
     elif outcome.error is not None:
         came = f"your code stopped with {type(outcome.error).__name__}: {_short(outcome.error)}"
-        cause = cause or _shapes(outcome.error, arguments)
+        cause = cause or _advice_on(outcome.error, arguments)
     elif outcome.value is None and expected.value is not None:
         came, line = "None", trace(function, arguments)[1] or first_line(function)
         cause = (
@@ -235,24 +235,27 @@ def _over_all_inputs(attempts: list[tuple[dict[str, Any], Outcome, Outcome]]) ->
     if not expected.all() or not np.isfinite(got).all():
         return ""
     ratio = got[0] / expected[0]
-    if ratio and np.allclose(got, ratio * expected, rtol=1e-5):
+    if ratio and not np.isclose(ratio, 1) and np.allclose(got, ratio * expected, rtol=1e-5):
         times = "minus the expected one" if np.isclose(ratio, -1) else f"{ratio:.4g} times the expected one"
         return f"For every input your result is {times}: one factor is wrong, the rest is right."
     shift = got[0] - expected[0]
-    if np.allclose(got - expected, shift, rtol=1e-5):
+    if not np.isclose(shift, 0) and np.allclose(got - expected, shift, rtol=1e-5):
         return f"For every input your result is the expected one {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}."
     return ""
 
 
-def _shapes(error: BaseException, arguments: dict[str, Any]) -> str:
+def _advice_on(error: BaseException, arguments: dict[str, Any]) -> str:
+    if isinstance(error, KeyError):
+        return f"Something was asked for {_short(error)}, which it does not hold. Which names does it have?"
+    if isinstance(error, IndexError):
+        return "A place was asked for that is not there: n entries have the places 0 to n - 1. Print the two sizes."
     shaped = {name: value.shape for name, value in arguments.items() if getattr(value, "shape", ())}
-    misfit = re.search(r"shape|dimension|size|broadcast|mismatch|out of bounds|mat1", str(error))
-    if not shaped or not misfit:
+    if not shaped or not re.search(r"shape|dimension|size|broadcast|mismatch|mat1", str(error)):
         return "Read the error's last words, then print what stands on this line just above it."
     sizes = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shaped.items())
     return (
         f"Two shapes do not fit on this line. What you were given: {sizes}. For a @ b the columns of a must be as many "
-        "as the rows of b; entry by entry (*, /, +) each dimension is equal or 1; an index is less than the length."
+        "as the rows of b; entry by entry (*, /, +) each dimension is equal or 1."
     )
 
 
