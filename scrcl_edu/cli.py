@@ -230,7 +230,7 @@ def get_dataset(name: str) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace rows that were made with other settings.")
 @click.option("--released", type=click.Choice(["predictions", "embeddings"]), help="Score what the authors released.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Folder of label tables, for --released.")
-@click.option("--table", help="A table of stored results: paper, methods, spatial, margins or starts.")
+@click.option("--table", help="A table of stored results: paper, methods, spatial, margins, clusters or starts.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of stored results  [default: what ships]")
 @click.option("--markdown", is_flag=True, help="The table as Markdown.")
 def benchmark(**options: Any) -> None:

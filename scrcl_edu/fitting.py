@@ -219,8 +219,9 @@ def build(
 
 
 def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 0) -> np.ndarray:
-    """Cluster what the recipe says: z = [z1, z2], e = [e1, e2], or one view's encodings."""
-    parts = {"z": ("z1", "z2"), "e": ("e1", "e2"), "e1": ("e1",), "e2": ("e2",)}[settings.embedding]
+    """Cluster what the recipe says: encodings, refined cells, or both side by side."""
+    e, z = ("e1", "e2"), ("z1", "z2")
+    parts = {"z": z, "e": e, "ez": e + z, "e1": e[:1], "e2": e[1:]}[settings.embedding]
     embedding = np.hstack([getattr(outputs, part).cpu().numpy() for part in parts])
     if settings.clustering == "kmeans_as_published":
         return clustering.kmeans_as_published(embedding, n_clusters, seed=seed)

@@ -38,7 +38,8 @@ class Recipe:
     epochs, learning_rate, weight_decay
         Of Adam.
     embedding, clustering, n_starts
-        What is clustered (z = [z1, z2], e = [e1, e2], e1 or e2), how, and with how many starts.
+        What is clustered (z = [z1, z2], e = [e1, e2], ez = e and z side by side, e1 or e2), how, and with how many
+        starts.
     vote_neighbors
         Spots that vote after clustering (spatial); 0 is no vote.
     """
@@ -62,7 +63,7 @@ class Recipe:
     epochs: int = 500
     learning_rate: float = 1e-4
     weight_decay: float = 0.1
-    embedding: Literal["z", "e", "e1", "e2"] = "z"
+    embedding: Literal["z", "e", "ez", "e1", "e2"] = "z"
     clustering: Literal["kmeans", "kmeans_as_published"] = "kmeans"
     n_starts: int = 20
     vote_neighbors: int = 0

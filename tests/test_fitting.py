@@ -366,10 +366,11 @@ def test_zero_epochs_cluster_the_untrained_model(cells):
     assert adata.obs["scrcl"].nunique() == 3
 
 
-@pytest.mark.parametrize("embedding", ["z", "e", "e1", "e2"])
+@pytest.mark.parametrize("embedding", ["z", "e", "ez", "e1", "e2"])
 def test_clusters_are_those_of_the_embedding_that_the_recipe_names(cells, embedding):
     adata = fit(cells, n_clusters=3, recipe=SMALL.with_(embedding=embedding))
-    parts = {"z": ["X_scrcl"], "e": ["X_scrcl_e1", "X_scrcl_e2"], "e1": ["X_scrcl_e1"], "e2": ["X_scrcl_e2"]}
+    e, z = ["X_scrcl_e1", "X_scrcl_e2"], ["X_scrcl"]
+    parts = {"z": z, "e": e, "ez": e + z, "e1": ["X_scrcl_e1"], "e2": ["X_scrcl_e2"]}
     values = np.hstack([adata.obsm[key] for key in parts[embedding]])
     assert ari(clustering.kmeans(values, 3), adata.obs["scrcl"]) == 1
 

@@ -49,7 +49,8 @@ def benchmark(
     recipes
         "robust", "paper" (the dataset's own row, else the defaults of its task), or names of recipes.
     baselines
-        Names in `BASELINES`; "untrained" is robust after no epoch. Those with a vote are run in space only.
+        Names in `BASELINES`; "untrained" is robust after no epoch, "k_estimated" robust without being told K.
+        Those with a vote are run in space only.
     protocols
         "label-free", and "oracle", which is run for recipes of the paper only, having to see labels; its training gives
         the label-free row of the last epoch too.

@@ -22,6 +22,7 @@ TABLES = {
     "methods": "accuracy / ARI of every method on scRNA-seq sets, mean over seeds",
     "spatial": "ARI of every method on spatial sets, mean over seeds",
     "margins": "robust against every other method on scRNA-seq sets, in points, and the set where it does worst",
+    "clusters": "the number of clusters estimated by robust against that of the classes, and what the error costs",
     "starts": "k-means starts on the released embeddings: chosen without labels and with them",
 }
 
@@ -53,6 +54,8 @@ def results_table(name: str, *, folder: str | Path | None = None) -> DataFrame:
         return _paper(read_results(folder), read_results(folder, kind="released_predictions"))
     if name == "margins":
         return _margins(read_results(folder))
+    if name == "clusters":
+        return _clusters(read_results(folder))
     if name == "starts":
         return _starts(read_results(folder, kind="released_embeddings"))
     return _methods(read_results(folder), "spatial" if name == "spatial" else "scrna")
@@ -160,6 +163,28 @@ def _margins(results: DataFrame) -> DataFrame:
 
 def _by_method(results: DataFrame, by: list[str]) -> DataFrameGroupBy:
     return results.groupby(by, sort=False)[["accuracy", "ari"]].mean().groupby(by[:2], sort=False)
+
+
+def _clusters(results: DataFrame) -> DataFrame:
+    import pandas as pd
+
+    columns = [
+        "dataset",
+        "classes",
+        "estimated",
+        "error",
+        "accuracy / ARI, K estimated",
+        "accuracy / ARI, K given",
+        "seeds",
+    ]
+    rows = []
+    for name, table in _of(results, "k_estimated").groupby("dataset", sort=False) if len(results) else ():
+        found, classes = table["n_clusters"], int(table["n_classes"].iloc[0])
+        given = _of(results[results["dataset"] == name], "robust")
+        pairs = [_pair(of[["accuracy", "ari"]].mean(), "scrna") if len(of) else NOT_RUN for of in (table, given)]
+        estimated = f"{found.min()} to {found.max()}" if found.nunique() > 1 else str(found.iloc[0])
+        rows.append([name, str(classes), estimated, f"{found.mean() - classes:+.1f}", *pairs, str(len(table))])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _starts(results: DataFrame) -> DataFrame:
