@@ -276,7 +276,9 @@ def test_a_job_that_fails_does_not_stop_the_others(simulated, tmp_path):
     assert len(storing.read_rows(tmp_path / "r.json", "benchmark")[0]) == 2
 
 
-@pytest.mark.parametrize("method", ["robust", "untrained", "pca_kmeans", "leiden_k", "smoothed_pca_kmeans"])
+@pytest.mark.parametrize(
+    "method", ["robust", "untrained", "k_estimated", "pca_kmeans", "leiden_k", "smoothed_pca_kmeans"]
+)
 def test_clusters_do_not_depend_on_the_labels(method, monkeypatch):
     seen = []
     monkeypatch.setattr(
@@ -411,6 +413,16 @@ def test_the_table_of_margins_compares_robust_on_the_sets_that_both_were_run_on(
     assert table.loc["scVI + k-means"].tolist() == ["1", "+10.0", "+5.0", "pbmc4k", "+10.0"]
     best = table.loc["the better of PCA + k-means and Leiden at K, set by set"]
     assert best.tolist() == ["2", "+5.0", "+2.5", "pbmc4k", "-10.0"]
+
+
+def test_the_table_of_clusters_shows_the_error_of_the_estimate_and_what_it_costs(tmp_path):
+    rows = [stored_row("pbmc4k", "k_estimated", "label-free", seed, 0.6) for seed in range(2)]
+    for row, found in zip(rows, (9, 11), strict=True):
+        row |= {"n_clusters": found, "n_classes": 8}
+    rows.append(stored_row("pbmc4k", "robust", "label-free", 0, 0.8))
+    storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
+    table = benchmarking.results_table("clusters", folder=tmp_path)
+    assert table.to_numpy().tolist() == [["pbmc4k", "8", "9 to 11", "+2.0", "0.60 / 0.30", "0.80 / 0.40", "2"]]
 
 
 def test_tables_read_as_text_and_as_markdown():

@@ -24,11 +24,13 @@ BASELINES = {
     "leiden_1": "Leiden at resolution 1",
     "smoothed_pca_kmeans": "smoothed values, PCA + k-means",
     "untrained": "scRCL untrained",
+    "k_estimated": "robust, K estimated",
     "scvi": "scVI + k-means, scVI + Ward",
     "pca_kmeans_vote": "PCA + k-means + vote",
     "leiden_k_vote": "Leiden at K + vote",
     "smoothed_pca_kmeans_vote": "smoothed values, PCA + k-means + vote",
 }
+OF_ROBUST = ("untrained", "k_estimated")  # the recipe after no epoch, and without being told K
 SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote", "smoothed_pca_kmeans_vote")
 ROWS = {"scvi": ("scvi_kmeans", "scvi_ward")}  # a job that gives more than the one row of its name
 N_TOP_GENES = 2000
@@ -37,7 +39,7 @@ _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scanpy", "igraph")
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What gives a row (two for scVI and for the oracle): the dataset, the method, the protocol, the seed, and every setting."""
+    """What gives a row, or two for scVI and for the oracle: dataset, method, protocol, seed, and every setting."""
 
     dataset: str
     method: str
@@ -48,7 +50,7 @@ class Job:
 
     @property
     def keys(self) -> list[tuple[str, str, str, int]]:
-        """What its rows are known by; one training for the oracle gives the label-free clusters of its last epoch too."""
+        """What its rows are known by; an oracle's training gives the label-free clusters of its last epoch too."""
         if self.protocol == "oracle":
             return [(self.dataset, self.method, protocol, self.seed) for protocol in PROTOCOLS]
         return [(self.dataset, method, self.protocol, self.seed) for method in ROWS.get(self.method, (self.method,))]
@@ -74,8 +76,8 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     """
     if method not in BASELINES:
         return _recipe(method, dataset, task, epochs).as_dict()
-    if method == "untrained":
-        return _recipe("robust", dataset, task, 0).as_dict()
+    if method in OF_ROBUST:
+        return _recipe("robust", dataset, task, 0 if method == "untrained" else epochs).as_dict()
     from scrcl_edu import baselines
 
     settings: dict[str, Any] = {"n_top_genes": N_TOP_GENES, "hvg_flavor": _flavor(task)}
@@ -114,10 +116,10 @@ def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
     bare = blind(adata)
     started = time.perf_counter()
     facts: dict[str, Any] = {"epochs": job.settings.get("epochs", 0), "device": "cpu"}
-    if job.method in BASELINES and job.method != "untrained":
+    if job.method in BASELINES and job.method not in OF_ROBUST:
         clusterings = _baseline(job, bare, n_classes)
     else:
-        clusterings = _scrcl(job, bare, n_classes, labels)
+        clusterings = _scrcl(job, bare, None if job.method == "k_estimated" else n_classes, labels)
         facts["device"] = bare.uns["scrcl"]["device"]
     seconds = time.perf_counter() - started
     seen = bare.obs_names.astype(int)  # empty cells were dropped
@@ -195,7 +197,7 @@ def _baseline(job: Job, bare: AnnData, n_clusters: int) -> list[np.ndarray]:
     return [cluster(bare, n_clusters, seed=job.seed, **extra)]
 
 
-def _scrcl(job: Job, bare: AnnData, n_clusters: int, labels: np.ndarray) -> list[np.ndarray]:
+def _scrcl(job: Job, bare: AnnData, n_clusters: int | None, labels: np.ndarray) -> list[np.ndarray]:
     from scrcl_edu.fitting import fit
 
     settings = Recipe(**job.settings | {"filter_steps": tuple(job.settings["filter_steps"])})
