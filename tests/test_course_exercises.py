@@ -104,7 +104,9 @@ def test_lesson_five_s_pieces_make_the_package_s_neighborhood_alignment():
     import torch
 
     from scrcl_edu.alignment import neighborhood_alignment
-    from scrcl_edu.course.exercises.lesson_05 import linear_sum_over_all, neighborhood_ratio, pairwise_divergence
+    from scrcl_edu.course.exercises.lesson_05 import pairwise_divergence
+    from scrcl_edu.course.exercises.lesson_05_ratio import neighborhood_ratio
+    from scrcl_edu.course.exercises.lesson_05_sum import linear_sum_over_all
     from scrcl_edu.graphs import Graph
 
     rng = np.random.default_rng(3)

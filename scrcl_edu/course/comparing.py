@@ -83,8 +83,15 @@ def difference(got: Any, expected: Any, *, where: str = "") -> str | None:
         advice = _sum_or_mean(got, expected) or _advice(got, expected)
         return f"{name} is {kind(got)} and should be {kind(expected)}.{advice}"
     if kind(expected).startswith(("a string", "an object", "None")):
-        return None if type(got) is type(expected) and got == expected else f"{name} is {got!r}."
+        return None if _same_object(got, expected) else f"{name} is {got!r}."
     return _array_difference(got, expected, name)
+
+
+def _same_object(got: Any, expected: Any) -> bool:
+    try:
+        return type(got) is type(expected) and bool(got == expected)
+    except (ValueError, RuntimeError):  # arrays inside have no single truth value
+        return repr(got) == repr(expected)
 
 
 def _advice(got: Any, expected: Any) -> str:

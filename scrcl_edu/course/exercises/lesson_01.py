@@ -69,12 +69,25 @@ def _by_bins(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
 
 
 def _standardized(
-    log_values: np.ndarray, *, cut: Callable = pd.cut, scale: Callable = np.log1p, alone: float = 1.0
+    log_values: np.ndarray,
+    *,
+    cut: Callable = pd.cut,
+    scale: Callable = np.log1p,
+    alone: float = 1.0,
+    log: bool = True,
 ) -> pd.Series:
     table = _moments(log_values)
+    table["dispersion"] = table["dispersion"] if log else np.exp(table["dispersion"])
     groups = table.groupby(cut(scale(table["mean"]), 20), observed=True)["dispersion"]
     standard = (table["dispersion"] - groups.transform("mean")) / groups.transform("std")
     return standard.where(groups.transform("size") > 1, alone)
+
+
+def _less_the_bin(log_values: np.ndarray) -> pd.Series:
+    table = _moments(log_values)
+    return table["dispersion"] - table.groupby(pd.cut(np.log1p(table["mean"]), 20), observed=True)[
+        "dispersion"
+    ].transform("mean")
 
 
 def _moments(log_values: np.ndarray) -> pd.DataFrame:
@@ -302,6 +315,55 @@ EXERCISES = (
                 "dispersion of the log values",
                 lambda log_values, n_top_genes: _by_bins(np.log1p(log_values), n_top_genes),
                 "Mean and variance are taken of the log values. Undo the log first (expm1).",
+            ),
+            Mutant(
+                "the smallest dispersion",
+                lambda log_values, n_top_genes: _largest(-_moments(log_values)["dispersion"], n_top_genes),
+                "You chose the genes of the *smallest* dispersion, and compared all genes together. Large dispersion "
+                "stands out; argsort starts with the smallest.",
+            ),
+            Mutant(
+                "the smallest variance",
+                lambda log_values, n_top_genes: _largest(-_moments(log_values)["variance"], n_top_genes),
+                "You chose the genes of the smallest variance. argsort starts with the smallest; and the variance "
+                "grows with the mean.",
+            ),
+            Mutant(
+                "the smallest mean",
+                lambda log_values, n_top_genes: _largest(-_moments(log_values)["mean"], n_top_genes),
+                "You chose the genes with the lowest mean. The mean only decides with which genes one is compared.",
+            ),
+            Mutant(
+                "raw dispersion of the log values",
+                lambda log_values, n_top_genes: _largest(
+                    log_values.var(axis=0, ddof=1) / log_values.mean(axis=0), n_top_genes
+                ),
+                "You ranked raw dispersions, variance / mean of the log values. Undo the log first (expm1), and "
+                "compare each gene with the genes in its bin of the mean.",
+            ),
+            Mutant(
+                "relative deviation",
+                lambda log_values, n_top_genes: _largest(
+                    _moments(log_values)["variance"] / _moments(log_values)["mean"] ** 2, n_top_genes
+                ),
+                "You ranked by deviation / mean, which favors genes of low mean. The dispersion is variance / mean, "
+                "and is standardized within a bin.",
+            ),
+            Mutant(
+                "bin's mean only",
+                lambda log_values, n_top_genes: _largest(_less_the_bin(log_values), n_top_genes),
+                "You subtracted the mean of the bin, but did not divide by its standard deviation.",
+            ),
+            Mutant(
+                "dispersion without its log",
+                lambda log_values, n_top_genes: _largest(_standardized(log_values, log=False), n_top_genes),
+                "You standardized variance / mean as it is. Its log is taken first, so that one extreme gene does not "
+                "stretch the bin.",
+            ),
+            Mutant(
+                "False and True exchanged",
+                lambda log_values, n_top_genes: ~_by_bins(log_values, n_top_genes),
+                "Your mask is the wrong way round: it is True for all genes but the chosen ones.",
             ),
         ),
         hints=(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from scrcl_edu import encoders
+from scrcl_edu.course.comparing import numbers
 from scrcl_edu.course.exercise import Exercise, Mutant
 
 
@@ -269,6 +270,51 @@ EXERCISES = (
                 "softmax",
                 lambda x: x.softmax(1),
                 "That is a softmax: positive numbers that sum to 1. Unit rows keep signs and proportions.",
+            ),
+            Mutant(
+                "standardized rows",
+                lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True),
+                "Your rows have mean 0: you subtracted it (and divided by the deviation, as when standardizing, which "
+                "gives NaN for a constant row). A unit row is not shifted, only divided by its length.",
+                sign=lambda result, arguments: abs(np.nan_to_num(numbers(result)).sum(1)).max() < 1e-6,
+            ),
+            Mutant(
+                "standardized columns",
+                lambda x: (x - x.mean(0)) / x.std(0),
+                "Your columns have mean 0: you subtracted it. Unit rows are not shifted, and each row has a length of "
+                "its own.",
+                sign=lambda result, arguments: abs(np.nan_to_num(numbers(result)).sum(0)).max() < 1e-6,
+            ),
+            Mutant(
+                "divided by the deviation",
+                lambda x: x / x.std(1, keepdim=True),
+                "You divided each row by its standard deviation, which takes the mean away first. The length does not: "
+                "it is the square root of the sum of squares.",
+            ),
+            Mutant(
+                "root of the mean",
+                lambda x: x / x.square().mean(1, keepdim=True).sqrt(),
+                "You divided by the root of the *mean* of squares. The length is the root of their sum.",
+            ),
+            Mutant(
+                "from 0 to 1",
+                lambda x: (x - x.amin(1, keepdim=True)) / (x.amax(1, keepdim=True) - x.amin(1, keepdim=True)),
+                "Your rows run from 0 to 1 (smallest and largest entry). Unit rows keep signs and proportions: they "
+                "are divided by their length only.",
+                sign=lambda result, arguments: np.nan_to_num(numbers(result)).min() >= 0,
+            ),
+            Mutant(
+                "lengths alone",
+                lambda x: x.norm(dim=1, keepdim=True),
+                "These are the lengths of the rows. Each row is still to be divided by its own.",
+                sign=lambda result, arguments: np.allclose(
+                    numbers(result).ravel(), np.linalg.norm(numbers(arguments["x"]), axis=1)
+                ),
+            ),
+            Mutant(
+                "multiplied",
+                lambda x: x * x.norm(dim=1, keepdim=True),
+                "You multiplied by the length. Dividing by it makes the length 1.",
             ),
         ),
         hints=(

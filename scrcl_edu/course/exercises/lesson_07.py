@@ -1,8 +1,7 @@
-"""Lesson 07: one training step, the weighted sum of the losses, and what must be kept to resume."""
+"""Lesson 07: one training step, and the weighted sum of the losses."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import nn
 
 from scrcl_edu import training
 from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.model import Inputs, ScRCL
+from scrcl_edu.model import Inputs, Losses, ScRCL
 
 
 def training_step(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
@@ -60,24 +59,7 @@ def total_loss(
     return distribution + weight_neighborhood * neighborhood + weight_consistency * consistency
 
 
-def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
-    """Keep all that is needed to go on later as if nothing had happened.
-
-    Parameters
-    ----------
-    model, optimizer
-        In the middle of training, which goes on afterwards.
-    epoch
-        Number of epochs that are done.
-
-    Returns
-    -------
-    Dictionary with the keys `model`, `optimizer` (what their state_dict() holds at this moment) and `epoch`.
-    """
-    return copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
-
-
-def _problem(n_cells: int, n_genes: int, seed: int) -> tuple[ScRCL, torch.optim.Optimizer, Inputs]:
+def problem(n_cells: int, n_genes: int, seed: int) -> tuple[ScRCL, torch.optim.Optimizer, Inputs]:
     rng = np.random.default_rng(seed)
     graph = np.triu(rng.random((n_cells, n_cells)) < 0.5, 1)
     genes = np.eye(n_genes) + np.eye(n_genes, k=1)
@@ -90,34 +72,17 @@ def _problem(n_cells: int, n_genes: int, seed: int) -> tuple[ScRCL, torch.optim.
     return model, torch.optim.Adam(model.parameters(), lr=0.01), inputs
 
 
-def _weights(model: nn.Module) -> torch.Tensor:
+def weights_of(model: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
 def _two_steps(step: Callable[..., Any], n_cells: int, n_genes: int, labels: np.ndarray, seed: int) -> dict[str, Any]:
-    model, optimizer, inputs = _problem(n_cells, n_genes, seed)
+    model, optimizer, inputs = problem(n_cells, n_genes, seed)
     model.eval()  # as an evaluation before this step would leave it
     found = [step(model, optimizer, inputs, labels) for _ in range(2)]
     if found[0] is None:
         return None
-    return {"loss of the first step": found[0], "loss of the second": found[1], "weights after both": _weights(model)}
-
-
-def _resume(keep: Callable[..., Any], n_cells: int, n_genes: int, epoch: int, seed: int) -> dict[str, Any]:
-    model, optimizer, inputs = _problem(n_cells, n_genes, seed)
-    step = training.step
-    step(model, inputs, optimizer)
-    kept = keep(model, optimizer, epoch)
-    if not isinstance(kept, dict):
-        return kept
-    step(model, inputs, optimizer)  # training goes on; what was kept must not go with it
-    again, its_optimizer, _ = _problem(n_cells, n_genes, seed + 100)
-    for name, part in (("model", again), ("optimizer", its_optimizer)):
-        if name in kept:
-            part.load_state_dict(kept[name])
-    torch.manual_seed(seed)
-    step(again, inputs, its_optimizer)
-    return {"epoch": kept.get("epoch"), "weights one step after resuming": _weights(again)}
+    return {"loss of the first step": found[0], "loss of the second": found[1], "weights after both": weights_of(model)}
 
 
 def _step(
@@ -130,6 +95,7 @@ def _step(
     backward: bool = True,
     late: bool = False,
     weighted: bool = True,
+    whole: bool = False,
     again: bool = False,
     extra: Callable[[Any], torch.Tensor] | None = None,
 ) -> float:
@@ -141,7 +107,8 @@ def _step(
         optimizer.zero_grad()
     outputs = model(inputs)
     losses = model.losses(outputs, inputs)
-    loss = losses.total if weighted else losses.distribution + losses.neighborhood + losses.consistency
+    loss = losses.total if weighted else sum(losses[:3])
+    loss = loss + losses.total if whole else loss
     if extra is not None:
         loss = loss + extra(outputs)
     if backward:
@@ -158,15 +125,6 @@ def _with_labels(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs,
     return _step(model, optimizer, inputs, extra=supervised)
 
 
-def _copy_by_hand(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
-    import io
-
-    buffer = io.BytesIO()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=True)
-
-
 def _cells(rng: np.random.Generator) -> dict[str, Any]:
     n_cells = int(rng.integers(6, 9))
     return {
@@ -177,10 +135,6 @@ def _cells(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _training(rng: np.random.Generator) -> dict[str, Any]:
-    return {"n_cells": 6, "n_genes": 4, "epoch": int(rng.integers(5, 100)), "seed": int(rng.integers(100))}
-
-
 def _losses(rng: np.random.Generator) -> dict[str, Any]:
     names = "distribution", "neighborhood", "consistency"
     values = {name: float(value) for name, value in zip(names, rng.uniform(0.1, 2, 3).round(2), strict=True)}
@@ -188,6 +142,27 @@ def _losses(rng: np.random.Generator) -> dict[str, Any]:
         "weight_neighborhood": float(rng.integers(10, 200)),
         "weight_consistency": float(rng.integers(2, 9)),
     }
+
+
+def _moved(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, handed: str) -> Any:
+    model.train()
+    optimizer.zero_grad()
+    losses = model.losses(model(inputs), inputs)
+    losses.total.backward()
+    optimizer.step()
+    return losses if handed == "losses" else losses.total
+
+
+def _backward_of_losses(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
+    model.train()
+    optimizer.zero_grad()
+    return model.losses(model(inputs), inputs).backward()
+
+
+def _backward_of_a_number(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
+    model.train()
+    optimizer.zero_grad()
+    return model.losses(model(inputs), inputs).total.item().backward()
 
 
 EXERCISES = (
@@ -239,6 +214,42 @@ EXERCISES = (
                 "moved before the gradient",
                 lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, late=True),
                 "The optimizer moves before this step's gradient is there, so each step comes too late.",
+            ),
+            Mutant(
+                "gradient of all losses",
+                _backward_of_losses,
+                "model.losses(...) hands back the losses by name; together they have no gradient. Take one of them: "
+                "total.",
+            ),
+            Mutant(
+                "total added to its parts",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, weighted=False, whole=True),
+                "You added up everything that model.losses(...) hands back, the total among it. The total is the "
+                "weighted sum of the others already.",
+            ),
+            Mutant(
+                "number of all losses",
+                lambda model, optimizer, inputs, labels: _moved(model, optimizer, inputs, "losses").item(),
+                "What you hand back is all losses by name. Take the number out of one of them: total.",
+            ),
+            Mutant(
+                "losses handed back",
+                lambda model, optimizer, inputs, labels: _moved(model, optimizer, inputs, "losses"),
+                "You hand back all losses by name. One number is asked for: that of total.",
+                sign=lambda result, arguments: isinstance(result["loss of the first step"], Losses),
+            ),
+            Mutant(
+                "tensor handed back",
+                lambda model, optimizer, inputs, labels: _moved(model, optimizer, inputs, "total"),
+                "You hand back the loss as a tensor, which holds on to the whole history of its gradient. Use .item() "
+                "to get the number out.",
+                sign=lambda result, arguments: torch.is_tensor(result["loss of the first step"]),
+            ),
+            Mutant(
+                "number before its gradient",
+                _backward_of_a_number,
+                "You took the number out (.item()) before backward(): a number has no gradient. Keep the tensor until "
+                "the optimizer has moved.",
             ),
         ),
         hints=(
@@ -299,67 +310,5 @@ EXERCISES = (
         ),
         tested="the value for five random sets of losses and weights",
         not_tested="tensors and their gradients",
-    ),
-    Exercise(
-        name="snapshot",
-        lesson="07",
-        reference=snapshot,
-        inputs=_training,
-        through=_resume,
-        alternative=_copy_by_hand,
-        mutants=(
-            Mutant(
-                "no optimizer",
-                lambda model, optimizer, epoch: copy.deepcopy({"model": model.state_dict(), "epoch": epoch}),
-                "The optimizer's state is missing. Adam remembers running means of the gradients; without them the "
-                "first step "
-                "after resuming is another one.",
-            ),
-            Mutant(
-                "not copied",
-                lambda model, optimizer, epoch: {
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "epoch": epoch,
-                },
-                "What you kept changes while training goes on: state_dict() holds the tensors themselves, not copies.",
-            ),
-            Mutant(
-                "only the model copied",
-                lambda model, optimizer, epoch: {
-                    "model": copy.deepcopy(model.state_dict()),
-                    "optimizer": optimizer.state_dict(),
-                    "epoch": epoch,
-                },
-                "The weights are copied, the optimizer's state is not: it changes while training goes on.",
-            ),
-            Mutant(
-                "no epoch",
-                lambda model, optimizer, epoch: copy.deepcopy(
-                    {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                ),
-                "The epoch is missing, so nobody knows how far the training had come.",
-            ),
-            Mutant(
-                "one epoch too far",
-                lambda model, optimizer, epoch: copy.deepcopy(
-                    {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1}
-                ),
-                "You counted an epoch that is not done yet. epoch is the number of epochs that are done.",
-            ),
-            Mutant(
-                "the objects themselves",
-                lambda model, optimizer, epoch: copy.deepcopy({"model": model, "optimizer": optimizer, "epoch": epoch}),
-                "You kept the model and the optimizer as objects. Keep what their state_dict() holds: plain tensors, "
-                "which can be loaded into a new model.",
-            ),
-        ),
-        hints=(
-            "Weights are not all that changes from step to step: what does Adam remember?",
-            "copy.deepcopy makes copies of all tensors in a dictionary.",
-        ),
-        tested="the weights one step after resuming, while the first training went on",
-        not_tested="files, the state of the random generator",
-        n_inputs=3,
     ),
 )
