@@ -15,13 +15,13 @@ from scrcl_edu import clustering, fitting, training
 from scrcl_edu.datasets import simulate
 from scrcl_edu.errors import CheckpointError, DataError, EvaluationError, SettingsError, TrainingError
 from scrcl_edu.evaluation import ari, scores
-from scrcl_edu.fitting import fit
+from scrcl_edu.fitting import clustered, fit
 from scrcl_edu.graphs import cell_graph
 from scrcl_edu.recipes import recipe
 from scrcl_edu.training import Interrupted
 
 SMALL = recipe("robust").with_(epochs=3, n_hidden=16, n_starts=4)
-SPATIAL = recipe("robust/spatial").with_(epochs=3, n_hidden=16, n_starts=4)
+SPATIAL = recipe("robust/spatial").with_(epochs=3, n_hidden=16, n_starts=4, vote_neighbors=20)
 PAPER = recipe("paper/Zeisel").with_(epochs=4, n_hidden=16)
 
 
@@ -372,6 +372,7 @@ def test_clusters_are_those_of_the_embedding_that_the_recipe_names(cells, embedd
     e, z = ["X_scrcl_e1", "X_scrcl_e2"], ["X_scrcl"]
     parts = {"z": z, "e": e, "ez": e + z, "e1": ["X_scrcl_e1"], "e2": ["X_scrcl_e2"]}
     values = np.hstack([adata.obsm[key] for key in parts[embedding]])
+    np.testing.assert_array_equal(clustered(adata), values)
     assert ari(clustering.kmeans(values, 3), adata.obs["scrcl"]) == 1
 
 
