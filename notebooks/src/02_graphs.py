@@ -286,7 +286,7 @@ for k in (2, 5, 15):
 # ### See the edges
 #
 # The slider sets k.
-# Edges inside a type are blue, edges between types orange.
+# Edges inside a type stand on the left, edges between types on the right.
 
 # %%
 plane = graphs.principal_components(values, 2, seed=SEED)  # (n_cells, 2)
@@ -296,15 +296,21 @@ def draw(k):
     one = sp.triu(graphs.cell_graph(values, n_neighbors=k)).tocoo()
     inside = labels[one.row] == labels[one.col]  # (n_edges,)
     lines = np.stack([plane[one.row], plane[one.col]], axis=1)  # (n_edges, 2 ends, 2)
-    fig, axes = plt.subplots(figsize=(4.4, 3.6), layout="constrained")
-    colors = np.where(inside, PALETTE[0], PALETTE[1])  # (n_edges,)
-    axes.add_collection(LineCollection(lines, colors=colors, linewidths=0.4, alpha=0.35))
-    axes.scatter(*plane.T, s=3, color="black")
-    axes.set(title=f"k = {k}: {inside.mean():.0%} inside", xticks=[], yticks=[])
+    fig, panels = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
+    kinds = (inside, "inside a type", PALETTE[0], "-"), (~inside, "between types", PALETTE[1], "--")
+    for axes, (chosen, name, color, style) in zip(panels, kinds, strict=True):
+        axes.add_collection(LineCollection(lines[chosen], colors=color, linestyles=style, linewidths=0.5, alpha=0.5))
+        axes.scatter(*plane.T, s=3, color="black", zorder=3)
+        axes.set(title=f"k = {k}: {chosen.mean():.0%} {name}", xticks=[], yticks=[])
     return fig
 
 
-slider(draw, alt="Cells and their edges for k = {k}; most are blue, inside a type", start={"k": 15}, k=[3, 5, 15, 40])
+slider(
+    draw,
+    alt="Cells and their edges for k = {k}: left those inside a type, the larger part; right those between types",
+    start={"k": 15},
+    k=[3, 5, 15, 40],
+)
 
 # %% [markdown]
 # ## Averaging with the neighbors
