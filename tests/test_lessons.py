@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from scrcl_edu.course import run_lessons
 from scrcl_edu.course.build import MACHINE_PATH, SOLUTION, freshness, read_source
 from scrcl_edu.course.exercises import catalogue
 from scrcl_edu.course.lessons import LESSONS
@@ -136,6 +138,21 @@ def test_a_lesson_asks_three_to_five_questions(source):
     lesson = source.stem[:2]
     assert 3 <= sum(key.startswith(f"{lesson}-") for key in questions()) <= 5
     assert re.search(rf'^quiz\("{lesson}', source.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.slow
+@each_lesson
+def test_the_student_edition_runs_from_top_to_bottom_unsolved(source, tmp_path):
+    (tmp_path / "lesson").mkdir()
+    shutil.copy(_student(source), tmp_path / "lesson")
+    (result,) = run_lessons(folder=tmp_path / "lesson", out=tmp_path / "out", report=lambda line: None)
+    assert result.ok, result.problem
+    said = "\n".join(
+        text for cell in _code_cells(tmp_path / "out" / f"{source.stem}.ipynb") for text in _compared_texts(cell)
+    )
+    for name in (name for name, exercise in catalogue().items() if exercise.lesson == source.stem[:2]):
+        assert f"{name}: not started yet" in said
+    assert ": not yet" not in said
 
 
 @pytest.mark.slow
