@@ -436,16 +436,13 @@ table["megabytes kept"] /= 1e6
 table.round(3)
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-for (form, color, marker), axes in [
-    (style, axes) for style in (("dense", PALETTE[1], "s-"), ("linear", PALETTE[0], "o-")) for axes in (left, right)
-]:
-    column = 0 if axes is left else 1
-    values = [measured[form, n_cells][column] / (1, 1e6)[column] for n_cells in sizes[form]]
-    axes.loglog(sizes[form], values, marker, color=color, label=form)
-left.set(xlabel="cells", ylabel="seconds", title="Loss and gradient")
-right.set(xlabel="cells", ylabel="megabytes", title="Kept for the gradient")
-for axes in (left, right):
+fig, panels = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+titles = ("seconds", "Loss and gradient", 1), ("megabytes", "Kept for the gradient", 1e6)
+for column, (axes, (unit, title, size)) in enumerate(zip(panels, titles, strict=True)):
+    for form, color, marker in (("dense", PALETTE[1], "s-"), ("linear", PALETTE[0], "o-")):
+        values = [measured[form, n_cells][column] / size for n_cells in sizes[form]]
+        axes.loglog(sizes[form], values, marker, color=color, label=form)
+    axes.set(xlabel="cells", ylabel=unit, title=title)
     axes.set_xticks(sizes["linear"], sizes["linear"], rotation=45)
     axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
     axes.minorticks_off()
@@ -499,8 +496,8 @@ for axes, divergence, title in ((left, before, "D before training"), (middle, af
     image = axes.imshow(divergence[by_type][:, by_type], cmap="viridis", interpolation="nearest")
     axes.set(title=title, xlabel="cells in view 2, by type", ylabel="cells in view 1, by type", xticks=[], yticks=[])
     fig.colorbar(image, ax=axes, shrink=0.8)
-for line, name, style in zip(
-    np.transpose(distances), ("itself", "neighbors", "the rest"), ("-", "--", ":"), strict=True
+for name, line, style in zip(
+    ("itself", "neighbors", "the rest"), np.transpose(distances), ("-", "--", ":"), strict=True
 ):
     right.semilogy(line, style, lw=2, label=name)
 right.set(xlabel="epoch", title="Mean divergence of a cell to")

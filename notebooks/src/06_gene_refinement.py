@@ -581,15 +581,9 @@ left.set_yticks(range(len(types)), types)
 fig.colorbar(image, ax=left)
 for position, name in enumerate(("CD19+ B", "CD14+ Monocyte", "CD56+ NK")):
     cell = np.flatnonzero(labels == name)[0]
-    right.bar(
-        np.arange(z.shape[1]) + 0.27 * (position - 1),
-        z[cell],
-        0.27,
-        color=PALETTE[position],
-        label=name,
-        hatch=("", "//", "..")[position],
-        edgecolor="white",
-    )
+    places = np.arange(z.shape[1]) + 0.27 * (position - 1)
+    style = {"color": PALETTE[position], "hatch": ("", "//", "..")[position], "edgecolor": "white"}
+    right.bar(places, z[cell], 0.27, label=name, **style)
 right.axhline(0, color="black", lw=0.8)
 right.set(xlabel="program", title="Three cells", xticks=range(z.shape[1]))
 right.legend(frameon=False, fontsize=8)
