@@ -436,6 +436,7 @@ show(
 # %%
 table = pd.crosstab(adata.obs["label"], names[adata.obs["scrcl"]].to_numpy())
 agreed = {"CD19+ B": "B cell", "CD56+ NK": "NK cell", "Dendritic": "Dendritic cell", "CD14+ Monocyte": "Monocyte"}
+agreed["CD34+"] = "Progenitor"
 for label, name in agreed.items():
     share = table.loc[label, name] / table.loc[label].sum() if name in table else 0
     print(f"experts' {label}: most are named {name}:", bool(share > 0.5))
@@ -446,6 +447,31 @@ table
 # %% [markdown]
 # The kinds of T cells are one name here.
 # Their markers are few and shallow in these data, and neither the sets nor the clusters separate them.
+#
+# The last line of the list, CD34+, hangs by a thread.
+# These are thirteen blood progenitors, and one run says little about thirteen cells.
+# Is it the markers or the clusters that decide? Name them one by one, then by their cluster, in three runs: once by clusters of the refined cells z, as in the paper, once by clusters of the two encodings side by side.
+
+# %%
+rare = (adata.obs["label"] == "CD34+").to_numpy()
+one_by_one = cell_scores.idxmax(axis=1)[rare]
+print("CD34+ cells:", rare.sum(), "| named Progenitor one by one:", (one_by_one == "Progenitor").sum())
+shares = {"refined cells": [], "two encodings": []}
+for seed in (0, 1, 2):
+    once = fit(adata, n_clusters=8, recipe=recipe("robust"), seed=seed, copy=True)
+    pair = once.obsm["X_scrcl"], np.hstack([once.obsm["X_scrcl_e1"], once.obsm["X_scrcl_e2"]])
+    for share, values_of_cells in zip(shares.values(), pair, strict=True):
+        clusters = kmeans(values_of_cells, 8, seed=seed)
+        by_cluster = cell_scores.groupby(clusters).mean().idxmax(axis=1).loc[clusters].to_numpy()
+        share.append((by_cluster[rare] == "Progenitor").mean())
+for name, share in shares.items():
+    print(f"clusters of the {name}: most CD34+ are named Progenitor in every run:", min(share) > 0.5)
+
+# %% [markdown]
+# The statement fails for the refined cells, and we leave it in.
+# The markers are not at fault: one by one they name every one of the thirteen.
+# The clusters are: a neighborhood has 15 cells, more than there are progenitors, so each of these is averaged with cells of other types, and a cluster has one name for all its cells.
+# A type that is rarer than a neighborhood should be looked for cell by cell.
 #
 # ## What only this method has: gene programs
 #
