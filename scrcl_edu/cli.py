@@ -220,7 +220,7 @@ def get_dataset(name: str) -> None:
 @main.command()
 @click.option("--datasets", "names", help="By name, such as pbmc68k_reduced,sc_celseq2.")
 @click.option("--recipes", default="robust", show_default=True, help="robust, paper, or names of recipes; '' for none.")
-@click.option("--baselines", default="", help="Such as pca_kmeans,leiden_k; all for all.")
+@click.option("--baselines", default="", help="Such as pca_kmeans,leiden_k; or all, or ablations.")
 @click.option("--protocols", default="label-free", show_default=True, help="label-free, oracle (paper only), or both.")
 @click.option("--seeds", default=5, show_default=True, help="How many.")
 @click.option("--epochs", type=int, help="Instead of each recipe's own.")
@@ -230,7 +230,9 @@ def get_dataset(name: str) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace rows that were made with other settings.")
 @click.option("--released", type=click.Choice(["predictions", "embeddings"]), help="Score what the authors released.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Folder of label tables, for --released.")
-@click.option("--table", help="A table of stored results: paper, methods, spatial, margins, clusters or starts.")
+@click.option(
+    "--table", help="A table of stored results: paper, methods, spatial, margins, ablation, clusters or starts."
+)
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of stored results  [default: what ships]")
 @click.option("--markdown", is_flag=True, help="The table as Markdown.")
 def benchmark(**options: Any) -> None:
@@ -297,13 +299,17 @@ def _draw(adata: AnnData, labels: str | None, path: Path, *, overwrite: bool) ->
     import matplotlib.pyplot as plt
 
     from scrcl_edu.files import atomic_path
+    from scrcl_edu.fitting import clustered
     from scrcl_edu.plotting import embedding
 
+    values = clustered(adata)
     groups = ["scrcl", labels] if labels else ["scrcl"]
     drawing, axes = plt.subplots(1, len(groups), figsize=(6 * len(groups), 5), layout="constrained", squeeze=False)
     for place, group in zip(axes[0], groups, strict=True):
         title = "clusters" if group == "scrcl" else group
-        embedding(adata, group, title=title, axes=place, names=group == "scrcl")  # long names go beside the picture
+        embedding(
+            values, adata.obs[group], title=title, axes=place, names=group == "scrcl"
+        )  # long names go beside the picture
     with atomic_path(path, overwrite=overwrite) as temporary:
         drawing.savefig(temporary, dpi=110)
 

@@ -212,6 +212,7 @@ def build(
         out_dim=settings.out_dim or n_clusters,
         dropout=settings.dropout,
         temperature=settings.temperature,
+        weight_distribution=settings.weight_distribution,
         weight_neighborhood=settings.weight_neighborhood,
         weight_consistency=settings.weight_consistency,
     )
@@ -226,6 +227,13 @@ def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 
     if settings.clustering == "kmeans_as_published":
         return clustering.kmeans_as_published(embedding, n_clusters, seed=seed)
     return clustering.kmeans(embedding, n_clusters, n_starts=settings.n_starts, seed=seed)
+
+
+def clustered(adata: AnnData, key: str = "scrcl") -> np.ndarray:
+    """What the clusters of a fit were found in, shape (n_cells, n_dimensions): the `embedding` of its recipe."""
+    e, z = [f"X_{key}_e1", f"X_{key}_e2"], [f"X_{key}"]
+    parts = {"z": z, "e": e, "ez": e + z, "e1": e[:1], "e2": e[1:]}[adata.uns[key]["recipe"]["embedding"]]
+    return np.hstack([adata.obsm[part] for part in parts])
 
 
 def choose_device(device: str = "auto") -> torch.device:

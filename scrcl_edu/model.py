@@ -101,8 +101,8 @@ class ScRCL(nn.Module):
         In view 2 and before the projector, in [0, 1).
     temperature
         Of the softmaxes of both alignments, > 0.
-    weight_neighborhood, weight_consistency
-        lambda1 and lambda2, >= 0.
+    weight_distribution, weight_neighborhood, weight_consistency
+        1, lambda1 and lambda2 in the paper, >= 0; 0 switches a loss off.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class ScRCL(nn.Module):
         out_dim: int,
         dropout: float = 0.3,
         temperature: float = 0.1,
+        weight_distribution: float = 1.0,
         weight_neighborhood: float = 100.0,
         weight_consistency: float = 1.0,
     ) -> None:
@@ -123,11 +124,12 @@ class ScRCL(nn.Module):
             raise SettingsError(f"dropout is {dropout}; choose a share from 0 to below 1, usually 0.3")
         if min(n_hidden, out_dim) < 1:
             raise SettingsError(f"n_hidden is {n_hidden} and out_dim {out_dim}; both must be at least 1")
-        for name, weight in (("neighborhood", weight_neighborhood), ("consistency", weight_consistency)):
+        weights = (weight_distribution, weight_neighborhood, weight_consistency)
+        for name, weight in zip(Losses._fields, weights, strict=False):
             if not 0 <= weight < float("inf"):
                 raise SettingsError(f"weight_{name} is {weight}; choose a number >= 0")
         self.temperature = temperature
-        self.weight_neighborhood, self.weight_consistency = weight_neighborhood, weight_consistency
+        self.weight_distribution, self.weight_neighborhood, self.weight_consistency = weights
         self.MLP_encoder = MLPEncoder(n_genes, n_hidden)
         self.GNN_encoder = GraphEncoder(n_genes, n_hidden, dropout)
         self.gene_encoder = GeneEncoder(n_cells, out_dim)
@@ -152,5 +154,6 @@ class ScRCL(nn.Module):
         """The three losses of one pass and their weighted sum."""
         distribution, neighborhood = alignments(outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature)
         consistency = cross_view_consistency(outputs.z1, outputs.z2, inputs.cell_graph)
-        total = distribution + self.weight_neighborhood * neighborhood + self.weight_consistency * consistency
-        return Losses(distribution, neighborhood, consistency, total)
+        parts = (distribution, neighborhood, consistency)
+        weights = (self.weight_distribution, self.weight_neighborhood, self.weight_consistency)
+        return Losses(*parts, sum(weight * part for weight, part in zip(weights, parts, strict=True)))

@@ -31,8 +31,8 @@ class Recipe:
         Principal components in which neighbors are searched; None is the paper's rule, 50 from 10,000 cells on.
     filter_steps
         Low-pass steps of view 1 and view 2.
-    temperature, weight_neighborhood, weight_consistency
-        Of the losses (t, lambda1, lambda2).
+    temperature, weight_distribution, weight_neighborhood, weight_consistency
+        Of the losses (t, 1, lambda1, lambda2).
     n_hidden, out_dim, dropout
         Of the model; out_dim 0 is the number of clusters.
     epochs, learning_rate, weight_decay
@@ -55,6 +55,7 @@ class Recipe:
     graph_components: int | None = None
     filter_steps: tuple[int, int] = (0, 0)
     temperature: float = 0.1
+    weight_distribution: float = 1.0
     weight_neighborhood: float = 100.0
     weight_consistency: float = 1.0
     n_hidden: int = 1500

@@ -415,6 +415,35 @@ def test_the_table_of_margins_compares_robust_on_the_sets_that_both_were_run_on(
     assert best.tolist() == ["2", "+5.0", "+2.5", "pbmc4k", "-10.0"]
 
 
+def test_the_table_of_ablations_pairs_runs_by_dataset_and_seed(tmp_path):
+    rows = [stored_row("pbmc4k", "robust", "label-free", seed, accuracy) for seed, accuracy in enumerate((0.6, 0.8))]
+    rows += [stored_row("pbmc4k", "refined", "label-free", seed, accuracy) for seed, accuracy in enumerate((0.7, 0.4))]
+    rows += [stored_row("worm_neurons", "refined", "label-free", 0, 0.9)]  # nothing to compare it with
+    storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
+    table = benchmarking.results_table("ablation", folder=tmp_path)
+    expected = ["robust, refined cells clustered", "1", "2", "-15.0", "-7.5", "1 / 1 of 2"]
+    assert table.to_numpy().tolist() == [expected]
+    assert "refined" not in " ".join(benchmarking.results_table("methods", folder=tmp_path)["method"])
+    assert "refined" not in " ".join(benchmarking.results_table("margins", folder=tmp_path)["robust against"])
+
+
+def test_an_ablation_is_robust_with_one_setting_changed():
+    robust = methods.settings_of("robust", "x", "scrna")
+    for method, changes in methods.OF_ROBUST.items():
+        assert methods.settings_of(method, "x", "scrna") == robust | changes
+    assert methods.OF_ROBUST.keys() >= methods.ABLATIONS.keys()
+
+
+def test_rows_older_than_a_setting_had_its_default(simulated, tmp_path):
+    out, first = tmp_path / "results.json", {"first": simulated["first"]}
+    run_quietly(first, out, seeds=1)
+    rows, commands = storing.read_rows(out, "benchmark")
+    del rows[0]["settings"]["weight_distribution"]
+    storing.write_rows(out, "benchmark", rows, commands=commands)
+    _, lines = run_quietly(first, out, seeds=1)
+    assert lines == [f"1 of 1 are in {out} already"]
+
+
 def test_the_table_of_clusters_shows_the_error_of_the_estimate_and_what_it_costs(tmp_path):
     rows = [stored_row("pbmc4k", "k_estimated", "label-free", seed, 0.6) for seed in range(2)]
     for row, found in zip(rows, (9, 11), strict=True):

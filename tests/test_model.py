@@ -70,8 +70,8 @@ def test_the_dense_forms_would_be_noticed():
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_outputs_and_losses_are_those_of_the_dense_forms(sparse):
-    settings = {"temperature": 0.5, "weight_neighborhood": 7.0, "weight_consistency": 3.0}
-    model, inputs = problem(sparse=sparse, dropout=0.0, **settings)
+    settings = {"weight_distribution": 2.0, "weight_neighborhood": 7.0, "weight_consistency": 3.0}
+    model, inputs = problem(sparse=sparse, dropout=0.0, temperature=0.5, **settings)
     outputs = model(inputs)
     views = model.MLP_encoder(inputs.view_1), model.GNN_encoder(inputs.propagated, inputs.cell_operator)
     for encoding, e, z in zip(views, outputs[:2], outputs[2:4], strict=True):
@@ -84,7 +84,7 @@ def test_outputs_and_losses_are_those_of_the_dense_forms(sparse):
         neighborhood_alignment_dense(e1, e2, inputs.cell_graph, temperature=0.5),
         cross_view_consistency_dense(z1, z2, inputs.cell_graph),
     )
-    for ours, oracle in zip(losses, (*expected, expected[0] + 7 * expected[1] + 3 * expected[2]), strict=True):
+    for ours, oracle in zip(losses, (*expected, 2 * expected[0] + 7 * expected[1] + 3 * expected[2]), strict=True):
         assert relative_error(ours, oracle) < 1e-9
 
 
@@ -122,6 +122,7 @@ def test_dropout_acts_in_training_only():
         ({"n_hidden": 0}, "n_hidden is 0 and out_dim 3; both must be at least 1"),
         ({"out_dim": 0}, "n_hidden is 8 and out_dim 0; both must be at least 1"),
         ({"weight_neighborhood": -1.0}, "weight_neighborhood is -1.0; choose a number >= 0"),
+        ({"weight_distribution": float("nan")}, "weight_distribution is nan; choose a number >= 0"),
         ({"weight_consistency": float("nan")}, "weight_consistency is nan; choose a number >= 0"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scrcl_edu.benchmarking.methods import BASELINES
+from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES
 from scrcl_edu.benchmarking.released import SCORED, store_released
 from scrcl_edu.benchmarking.running import benchmark
 from scrcl_edu.benchmarking.tables import as_text, results_table
@@ -56,7 +56,7 @@ def run_command(
         _listed(names),
         out=out,
         recipes=_listed(recipes),
-        baselines=list(BASELINES) if baselines == "all" else _listed(baselines),
+        baselines=list({"all": BASELINES, "ablations": ABLATIONS}.get(baselines, _listed(baselines))),
         protocols=_listed(protocols),
         overwrite=overwrite,
         command=command,

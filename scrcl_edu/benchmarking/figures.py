@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrcl_edu import datasets, recipes
+from scrcl_edu.benchmarking.methods import ABLATIONS
 from scrcl_edu.benchmarking.released import KINDS_OF_START, summarize_starts
 from scrcl_edu.benchmarking.tables import method_title, paper_datasets
 from scrcl_edu.errors import DataError
@@ -71,7 +72,7 @@ def methods_figure(
     Parameters
     ----------
     results
-        Of kind "benchmark".
+        Of kind "benchmark"; ablations are left out.
     score
         "accuracy", "nmi", "ari" or "macro_f1".
     names
@@ -88,6 +89,8 @@ def methods_figure(
     """
     import matplotlib.pyplot as plt
 
+    if len(results):
+        results = results[~results["method"].isin(ABLATIONS)]
     if names is not None and len(results):
         results = results[results["dataset"].isin(names)]
     if not len(results):

@@ -23,14 +23,33 @@ BASELINES = {
     "leiden_k": "Leiden at K",
     "leiden_1": "Leiden at resolution 1",
     "smoothed_pca_kmeans": "smoothed values, PCA + k-means",
-    "untrained": "scRCL untrained",
+    "untrained": "robust, not trained",
     "k_estimated": "robust, K estimated",
     "scvi": "scVI + k-means, scVI + Ward",
     "pca_kmeans_vote": "PCA + k-means + vote",
     "leiden_k_vote": "Leiden at K + vote",
     "smoothed_pca_kmeans_vote": "smoothed values, PCA + k-means + vote",
 }
-OF_ROBUST = ("untrained", "k_estimated")  # the recipe after no epoch, and without being told K
+ABLATIONS = {
+    "no_distribution": "robust without distribution alignment",
+    "no_neighborhood": "robust without neighborhood alignment",
+    "no_consistency": "robust without cross-view consistency",
+    "view_1": "robust, view 1 alone clustered",
+    "view_2": "robust, view 2 alone clustered",
+    "refined": "robust, refined cells clustered",
+    "encoded_and_refined": "robust, encodings and refined cells clustered",
+}
+OF_ROBUST: dict[str, dict[str, Any]] = {  # what each changes in the recipe
+    "untrained": {"epochs": 0},
+    "k_estimated": {},
+    "no_distribution": {"weight_distribution": 0.0},
+    "no_neighborhood": {"weight_neighborhood": 0.0},
+    "no_consistency": {"weight_consistency": 0.0},
+    "view_1": {"embedding": "e1"},
+    "view_2": {"embedding": "e2"},
+    "refined": {"embedding": "z"},
+    "encoded_and_refined": {"embedding": "ez"},
+}
 SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote", "smoothed_pca_kmeans_vote")
 ROWS = {"scvi": ("scvi_kmeans", "scvi_ward")}  # a job that gives more than the one row of its name
 N_TOP_GENES = 2000
@@ -62,8 +81,8 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     Parameters
     ----------
     method
-        A baseline; "paper", which is the dataset's own row or the defaults of its task; "robust", which is
-        "robust/spatial" in space; or any recipe's name.
+        A baseline or an ablation; "paper", which is the dataset's own row or the defaults of its task; "robust", which
+        is "robust/spatial" in space; or any recipe's name.
     dataset, task
         Name, and "scrna" or "spatial".
     epochs
@@ -74,10 +93,10 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     SettingsError
         When there is neither a baseline nor a recipe of that name.
     """
+    if method in OF_ROBUST:
+        return _recipe("robust", dataset, task, epochs).with_(**OF_ROBUST[method]).as_dict()
     if method not in BASELINES:
         return _recipe(method, dataset, task, epochs).as_dict()
-    if method in OF_ROBUST:
-        return _recipe("robust", dataset, task, 0 if method == "untrained" else epochs).as_dict()
     from scrcl_edu import baselines
 
     settings: dict[str, Any] = {"n_top_genes": N_TOP_GENES, "hvg_flavor": _flavor(task)}
@@ -88,6 +107,12 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     if method.startswith("smoothed_"):
         settings["n_steps"] = max(_recipe("robust", dataset, task, None).filter_steps)
     return settings
+
+
+def same_settings(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether two rows were made alike; a setting of recipes that is younger than the row had its default."""
+    defaults = Recipe("").as_dict() if "embedding" in new else {}
+    return defaults | old == defaults | new
 
 
 def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
@@ -169,7 +194,7 @@ def _recipe(method: str, dataset: str, task: str, epochs: int | None) -> Recipe:
     if name not in recipe_names():
         raise SettingsError(
             f"there is no method {method!r}; recipes are robust, paper and {', '.join(recipe_names()[:2])}, ...; "
-            f"baselines are {', '.join(BASELINES)}"
+            f"baselines are {', '.join(BASELINES)}; ablations are {', '.join(ABLATIONS)}"
         )
     found = recipe(name)
     if found.task != task:

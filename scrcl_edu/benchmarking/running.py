@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrcl_edu import datasets as registry
 from scrcl_edu.benchmarking import methods
-from scrcl_edu.benchmarking.methods import BASELINES, PROTOCOLS, SPATIAL_ONLY, Job
+from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES, PROTOCOLS, SPATIAL_ONLY, Job
 from scrcl_edu.benchmarking.storing import read_rows, write_rows
 from scrcl_edu.errors import OutputError, ScrclError, SettingsError
 from scrcl_edu.files import check_output
@@ -49,8 +49,8 @@ def benchmark(
     recipes
         "robust", "paper" (the dataset's own row, else the defaults of its task), or names of recipes.
     baselines
-        Names in `BASELINES`; "untrained" is robust after no epoch, "k_estimated" robust without being told K.
-        Those with a vote are run in space only.
+        Names in `BASELINES` or `ABLATIONS`; "untrained" is robust after no epoch, "k_estimated" robust without being
+        told K. Those with a vote are run in space only.
     protocols
         "label-free", and "oracle", which is run for recipes of the paper only, having to see labels; its training gives
         the label-free row of the last epoch too.
@@ -132,7 +132,7 @@ def plan(
     """All jobs of a benchmark, dataset by dataset; raises SettingsError or DataError when a name is unknown."""
     if seeds < 1:
         raise SettingsError(f"seeds is {seeds}; choose at least 1")
-    for what, names, allowed in (("baseline", baselines, BASELINES), ("protocol", protocols, PROTOCOLS)):
+    for what, names, allowed in (("baseline", baselines, BASELINES | ABLATIONS), ("protocol", protocols, PROTOCOLS)):
         for name in names:
             if name not in allowed:
                 raise SettingsError(f"there is no {what} {name!r}; choose from {', '.join(allowed)}")
@@ -195,7 +195,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str, int]:
 
 
 def _same(row: Mapping[str, Any] | None, job: Job) -> bool:
-    return row is not None and row["settings"] == job.settings
+    return row is not None and methods.same_settings(row["settings"], job.settings)
 
 
 def _refuse_to_replace(jobs: Iterable[Job], there: Mapping[tuple, dict], out: Path, *, overwrite: bool) -> None:

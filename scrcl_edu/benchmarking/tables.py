@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu import datasets, recipes
-from scrcl_edu.benchmarking.methods import BASELINES
+from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES
 from scrcl_edu.benchmarking.released import summarize_starts
 from scrcl_edu.benchmarking.storing import read_results
 from scrcl_edu.errors import SettingsError
@@ -22,6 +22,7 @@ TABLES = {
     "methods": "accuracy / ARI of every method on scRNA-seq sets, mean over seeds",
     "spatial": "ARI of every method on spatial sets, mean over seeds",
     "margins": "robust against every other method on scRNA-seq sets, in points, and the set where it does worst",
+    "ablation": "robust with one part switched off or another embedding clustered, in points, over datasets and seeds",
     "clusters": "the number of clusters estimated by robust against that of the classes, and what the error costs",
     "starts": "k-means starts on the released embeddings: chosen without labels and with them",
 }
@@ -54,6 +55,8 @@ def results_table(name: str, *, folder: str | Path | None = None) -> DataFrame:
         return _paper(read_results(folder), read_results(folder, kind="released_predictions"))
     if name == "margins":
         return _margins(read_results(folder))
+    if name == "ablation":
+        return _ablation(read_results(folder))
     if name == "clusters":
         return _clusters(read_results(folder))
     if name == "starts":
@@ -81,7 +84,7 @@ def paper_datasets() -> list[str]:
 
 def method_title(method: str) -> str:
     """How tables and figures call a method."""
-    titles = BASELINES | {"scvi_kmeans": "scVI + k-means", "scvi_ward": "scVI + Ward"}
+    titles = BASELINES | ABLATIONS | {"scvi_kmeans": "scVI + k-means", "scvi_ward": "scVI + Ward"}
     return titles.get(method, method)
 
 
@@ -116,6 +119,7 @@ def _methods(results: DataFrame, task: str) -> DataFrame:
     """Methods in rows, datasets in columns, and their mean over the datasets on which every method was run."""
     import pandas as pd
 
+    results = results[~results["method"].isin(ABLATIONS)] if len(results) else results
     names = results["dataset"].drop_duplicates() if len(results) else []
     names = [name for name in names if _task(results, name) == task]
     results = results[results["dataset"].isin(names)] if names else results[:0]
@@ -143,7 +147,7 @@ def _margins(results: DataFrame) -> DataFrame:
     if not len(results):
         return pd.DataFrame(columns=columns)
     scrna = [name for name in results["dataset"].drop_duplicates() if _task(results, name) == "scrna"]
-    results = results[results["dataset"].isin(scrna)]
+    results = results[results["dataset"].isin(scrna) & ~results["method"].isin(ABLATIONS)]
     by = ["method", "protocol", "dataset"]
     means = {key: table.droplevel(by[:2]) for key, table in _by_method(results, by)}
     ours = means.pop(("robust", "label-free"), results.iloc[:0][["accuracy", "ari"]])
@@ -165,6 +169,28 @@ def _by_method(results: DataFrame, by: list[str]) -> DataFrameGroupBy:
     return results.groupby(by, sort=False)[["accuracy", "ari"]].mean().groupby(by[:2], sort=False)
 
 
+def _ablation(results: DataFrame) -> DataFrame:
+    """Paired by dataset and seed; points below 0: the part that is missing was worth something."""
+    import pandas as pd
+
+    columns = ["what is changed", "sets", "seeds", "accuracy", "ARI", "runs in which ARI fell / rose by a point"]
+    results = results[results["dataset"].map(lambda name: _task(results, name)) == "scrna"] if len(results) else results
+    pair = ["dataset", "seed"]
+    whole = _of(results, "robust").set_index(pair)[["accuracy", "ari"]] if len(results) else results
+    rows = []
+    for method in ("untrained", *ABLATIONS):
+        changed = _of(results, method)
+        if not len(changed):
+            continue
+        points = 100 * (changed.set_index(pair)[["accuracy", "ari"]] - whole).dropna()
+        means = points.groupby("dataset").mean().mean()
+        n_sets = points.index.get_level_values("dataset").nunique()
+        fell, rose = (points["ari"] < -1).sum(), (points["ari"] > 1).sum()
+        row = [method_title(method), str(n_sets), str(changed["seed"].nunique())]
+        rows.append([*row, f"{means['accuracy']:+.1f}", f"{means['ari']:+.1f}", f"{fell} / {rose} of {len(points)}"])
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _clusters(results: DataFrame) -> DataFrame:
     import pandas as pd
 
@@ -179,7 +205,7 @@ def _clusters(results: DataFrame) -> DataFrame:
     ]
     rows = []
     for name, table in _of(results, "k_estimated").groupby("dataset", sort=False) if len(results) else ():
-        found, classes = table["n_clusters"], int(table["n_classes"].iloc[0])
+        found, classes = table["n_clusters"].astype(int), int(table["n_classes"].iloc[0])
         given = _of(results[results["dataset"] == name], "robust")
         pairs = [_pair(of[["accuracy", "ari"]].mean(), "scrna") if len(of) else NOT_RUN for of in (table, given)]
         estimated = f"{found.min()} to {found.max()}" if found.nunique() > 1 else str(found.iloc[0])
