@@ -6,23 +6,15 @@ Rivals are read out with the same votes. Labels only score.
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.process import ROOT
+from benchmarks.searching import PerMille, Search, main, scores_by_epoch
 
 if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
 
-    from scrcl_edu.model import Outputs
-
-RESULTS = ROOT / "benchmarks" / "results" / "search_spatial.json"
-KIND = "search_spatial"
 # Settings were chosen on the first alone; the second was run once, for what had been chosen.
 CHOOSE = ("starmap_1", "tissue_shallow_0", "tissue_mixed_0")
 CONFIRM = ("starmap_2", "starmap_3", "tissue_shallow_1", "tissue_mixed_1", "tissue_thin_1", "tissue_deep_1")
@@ -83,41 +75,6 @@ EPOCHS = (0, 10, 20, 30, 50, 100)
 VOTES = (0, 10, 20, 50)
 
 
-def main() -> None:
-    """Run what is not in the file yet, or print what is."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search_spatial", description=__doc__)
-    parser.add_argument("--datasets", default=",".join(CHOOSE), help="default: those on which settings were chosen")
-    parser.add_argument("--trainings", default=f"{RIVALS};" + ";".join(TRAININGS), help="names with semicolons between")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--table", type=int, metavar="N", help="print the best N ways of the file on these datasets")
-    asked = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-
-    from scrcl_edu.benchmarking.storing import read_rows, write_rows
-
-    rows, commands = read_rows(asked.out, KIND) if asked.out.exists() else ([], [])
-    names = asked.datasets.split(",")
-    if asked.table:
-        print("\n".join(ranking(rows, names)[: asked.table]))
-        return
-    command = " ".join(["python -m benchmarks.search_spatial", *(repr(a) if " " in a else a for a in sys.argv[1:])])
-    done = {(row["dataset"], row["training"], row["seed"]) for row in rows}
-    data = {name: load(name) for name in names}
-    for training in asked.trainings.split(";"):
-        for dataset, (adata, labels) in data.items():
-            for seed in range(asked.seeds):
-                if (dataset, training, seed) not in done:
-                    started = time.perf_counter()
-                    found = (
-                        rivals(adata, labels, seed) if training == RIVALS else measure(adata, labels, training, seed)
-                    )
-                    rows += [{"dataset": dataset, "training": training, "seed": seed, "ari_per_mille": found}]
-                    write_rows(asked.out, KIND, rows, commands=list(dict.fromkeys([*commands, command])))
-                    print(f"{dataset}, {training}, seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
-
-
 def load(name: str) -> tuple[AnnData, np.ndarray]:
     """A registered section, or `tissue_<kind>_<seed>`, and its domains."""
     from scrcl_edu import datasets
@@ -131,49 +88,17 @@ def load(name: str) -> tuple[AnnData, np.ndarray]:
     return adata, adata.obs["layer"].astype(str).to_numpy()
 
 
-def measure(adata: AnnData, labels: np.ndarray, training: str, seed: int) -> dict[str, dict[str, list[int]]]:
-    """Train once; ARI of every read-out with every vote after each of EPOCHS."""
-    from scrcl_edu import fitting
-    from scrcl_edu.benchmarking.methods import blind
-    from scrcl_edu.preprocessing import encoder_features, preprocess
+def measure(adata: AnnData, labels: np.ndarray, training: str, seed: int) -> PerMille:
+    """Train once, or run the rivals; ARI of every read-out with every vote after each of EPOCHS."""
     from scrcl_edu.recipes import Recipe
-    from scrcl_edu.training import embed, train
 
+    if training == RIVALS:
+        return rivals(adata, labels, seed)
     settings = Recipe(training, **BASE | TRAININGS[training])
-    bare = blind(adata)
-    preprocess(bare, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor)
-    labels = labels[bare.obs_names.astype(int)]
-    n_clusters = len(set(labels))
-    features = encoder_features(bare, settings.features)
-    fitting.add_graphs(bare, settings, features, seed=seed)
-    model, inputs = fitting.build(bare, settings, features, n_clusters=n_clusters, seed=seed)
-    found = {}
-
-    def look(epoch: int, _: dict[str, float]) -> None:
-        if epoch in EPOCHS:
-            ways = read_out(embed(model, inputs), n_clusters, seed)
-            found[str(epoch)] = {way: voted(labels, clusters, bare) for way, clusters in ways.items()}
-
-    look(0, {})
-    train(
-        model, inputs, epochs=settings.epochs, learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay, on_epoch=look,
-    )  # fmt: skip
-    return found
+    return scores_by_epoch(adata, labels, settings, seed, epochs=EPOCHS, score=voted)
 
 
-def read_out(outputs: Outputs, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
-    """Clusters of each view's encodings, of both, of the refined cells, and of all side by side."""
-    import numpy as np
-
-    from scrcl_edu.clustering import kmeans
-
-    e1, e2, z1, z2, _ = (part.numpy() for part in outputs)
-    parts = {"e1": (e1,), "e2": (e2,), "e": (e1, e2), "z": (z1, z2), "ez": (e1, e2, z1, z2)}
-    return {name: kmeans(np.hstack(part), n_clusters, seed=seed) for name, part in parts.items()}
-
-
-def rivals(adata: AnnData, labels: np.ndarray, seed: int) -> dict[str, dict[str, list[int]]]:
+def rivals(adata: AnnData, labels: np.ndarray, seed: int) -> PerMille:
     """ARI of the baselines with every vote; those that smooth, with several numbers of steps."""
     from scrcl_edu import baselines
     from scrcl_edu.benchmarking.methods import N_TOP_GENES, blind
@@ -199,26 +124,11 @@ def voted(labels: np.ndarray, clusters: np.ndarray, adata: AnnData) -> list[int]
     return [round(1000 * ari(labels, group)) for group in groups]
 
 
-def ranking(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """Every way to clusters that was measured on all of the datasets, by its mean over them and their seeds."""
-    import pandas as pd
-
-    flat = [
-        {"training": row["training"], "epoch": epoch, "way": way, "vote": vote, "dataset": row["dataset"], "ari": score}
-        for row in rows if row["dataset"] in names
-        for epoch, ways in row["ari_per_mille"].items()
-        for way, scores in ways.items()
-        for vote, score in zip(VOTES, scores, strict=True)
-    ]  # fmt: skip
-    table = pd.DataFrame(flat).pivot_table(
-        index=["training", "epoch", "way", "vote"], columns="dataset", values="ari", aggfunc="mean"
-    )
-    table = table[names].dropna().assign(mean=lambda t: t.mean(axis=1)).sort_values("mean", ascending=False)
-    return [f"{'training, epoch, read-out, vote':<60}" + "  ".join([*names, "mean"])] + [
-        f"{', '.join(map(str, key)):<60}" + "  ".join(f"{score / 1000:.3f}" for score in scores)
-        for key, scores in zip(table.index, table.to_numpy(), strict=True)
-    ]
+SEARCH = Search(
+    "benchmarks.search_spatial", ROOT / "benchmarks" / "results" / "search_spatial.json", CHOOSE,
+    (RIVALS, *TRAININGS), load, measure, tuple(f"ARI, vote {voters}" for voters in VOTES), seeds=3,
+)  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    main(SEARCH, __doc__)

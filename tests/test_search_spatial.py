@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of the package
 
-from benchmarks import search_spatial  # noqa: E402
+from benchmarks import search_spatial, searching  # noqa: E402
 from scrcl_edu.benchmarking.storing import read_rows  # noqa: E402
 from scrcl_edu.clustering import majority_vote  # noqa: E402
 from scrcl_edu.datasets import simulate  # noqa: E402
@@ -21,7 +21,7 @@ from scrcl_edu.recipes import recipe  # noqa: E402
 
 @pytest.fixture(scope="module")
 def rows():
-    return read_rows(search_spatial.RESULTS, search_spatial.KIND)[0]
+    return read_rows(search_spatial.SEARCH.results, "search_spatial")[0]
 
 
 def test_the_sections_that_confirm_saw_only_the_chosen_training_and_the_rivals(rows):
@@ -50,9 +50,9 @@ def test_votes_are_scored_in_the_order_of_their_size():
 
 def test_the_ranking_leaves_out_what_was_not_run_on_all_sections():
     scores = {"0": {"e": [500, 600, 400, 300]}}
-    rows = [{"dataset": name, "training": "a", "seed": 0, "ari_per_mille": scores} for name in ("x", "y")]
-    rows.append({"dataset": "x", "training": "b", "seed": 0, "ari_per_mille": {"0": {"e": [900, 900, 900, 900]}}})
-    _, first, *others = search_spatial.ranking(rows, ["x", "y"])
-    assert first.startswith("a, 0, e, 10 ")
+    rows = [{"dataset": name, "training": "a", "seed": 0, "per_mille": scores} for name in ("x", "y")]
+    rows.append({"dataset": "x", "training": "b", "seed": 0, "per_mille": {"0": {"e": [900, 900, 900, 900]}}})
+    _, first, *others = searching.ranking(rows, ["x", "y"], search_spatial.SEARCH.scores)
+    assert first.startswith("a, 0, e, ARI, vote 10 ")
     assert first.endswith("0.600  0.600  0.600")
     assert len(others) == 3

@@ -1,0 +1,164 @@
+"""What the searches for recipes share: train once, read out at several epochs and in several ways, keep every score."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+
+    from scrcl_edu.model import Outputs
+    from scrcl_edu.recipes import Recipe
+
+PerMille = dict[str, dict[str, list[int]]]  # by epoch and read-out, scores in thousandths
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search: where its record is, what it tries, on what, and how clusters are scored.
+
+    Parameters
+    ----------
+    module, results
+        `python -m <module>` runs it; the file keeps every score.
+    choose
+        Datasets on which settings are chosen.
+    trainings
+        Names of what is tried.
+    load
+        Name of a dataset -> AnnData and its true classes; they only score.
+    measure
+        AnnData, classes, training, seed -> scores.
+    scores
+        What the numbers of a score are.
+    seeds
+        How many, when not asked for.
+    """
+
+    module: str
+    results: Path
+    choose: tuple[str, ...]
+    trainings: tuple[str, ...]
+    load: Callable[[str], tuple[AnnData, np.ndarray]]
+    measure: Callable[[AnnData, np.ndarray, str, int], PerMille]
+    scores: tuple[str, ...]
+    seeds: int
+
+    @property
+    def kind(self) -> str:
+        """Of the file of results."""
+        return self.results.stem
+
+
+def main(search: Search, description: str) -> None:
+    """Run what is not in the file yet, or print what is."""
+    parser = argparse.ArgumentParser(prog=f"python -m {search.module}", description=description)
+    parser.add_argument("--datasets", default=",".join(search.choose), help="default: those for choosing")
+    parser.add_argument("--trainings", default=";".join(search.trainings), help="names with semicolons between")
+    parser.add_argument("--seeds", type=int, default=search.seeds)
+    parser.add_argument("--out", type=Path, default=search.results)
+    parser.add_argument("--table", type=int, metavar="N", help="print the best N ways of the file on these datasets")
+    asked = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
+    from scrcl_edu.benchmarking.storing import read_rows, write_rows
+
+    rows, commands = read_rows(asked.out, search.kind) if asked.out.exists() else ([], [])
+    names = asked.datasets.split(",")
+    if asked.table:
+        print("\n".join(ranking(rows, names, search.scores)[: asked.table + 1]))
+        return
+    command = " ".join([f"python -m {search.module}", *(repr(a) if " " in a else a for a in sys.argv[1:])])
+    done = {(row["dataset"], row["training"], row["seed"]) for row in rows}
+    data = {name: search.load(name) for name in names}
+    for training in asked.trainings.split(";"):
+        for dataset, (adata, labels) in data.items():
+            for seed in range(asked.seeds):
+                if (dataset, training, seed) not in done:
+                    started = time.perf_counter()
+                    found = search.measure(adata, labels, training, seed)
+                    rows += [{"dataset": dataset, "training": training, "seed": seed, "per_mille": found}]
+                    write_rows(asked.out, search.kind, rows, commands=list(dict.fromkeys([*commands, command])))
+                    print(f"{dataset}, {training}, seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def scores_by_epoch(
+    adata: AnnData,
+    labels: np.ndarray,
+    settings: Recipe,
+    seed: int,
+    *,
+    epochs: tuple[int, ...],
+    score: Callable[[np.ndarray, np.ndarray, AnnData], list[int]],
+) -> PerMille:
+    """Train without labels; after each of `epochs` (0: before) the scores of every read-out."""
+    from scrcl_edu import fitting
+    from scrcl_edu.benchmarking.methods import blind
+    from scrcl_edu.preprocessing import encoder_features, preprocess
+    from scrcl_edu.training import embed, train
+
+    bare = blind(adata)
+    preprocess(bare, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor)
+    labels = labels[bare.obs_names.astype(int)]
+    n_clusters = len(set(labels))
+    features = encoder_features(bare, settings.features)
+    fitting.add_graphs(bare, settings, features, seed=seed)
+    model, inputs = fitting.build(bare, settings, features, n_clusters=n_clusters, seed=seed)
+    found: PerMille = {}
+
+    def look(epoch: int, _: dict[str, float]) -> None:
+        if epoch in epochs:
+            ways = read_out(embed(model, inputs), n_clusters, seed)
+            found[str(epoch)] = {way: score(labels, clusters, bare) for way, clusters in ways.items()}
+
+    look(0, {})
+    rate = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
+    train(model, inputs, epochs=settings.epochs, **rate, on_epoch=look)
+    return found
+
+
+def read_out(outputs: Outputs, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
+    """Clusters of each view's encodings, of both, of the refined cells, and of all side by side."""
+    import numpy as np
+
+    from scrcl_edu.clustering import kmeans
+
+    e1, e2, z1, z2, _ = (part.numpy() for part in outputs)
+    parts = {"e1": (e1,), "e2": (e2,), "e": (e1, e2), "z": (z1, z2), "ez": (e1, e2, z1, z2)}
+    return {name: kmeans(np.hstack(part), n_clusters, seed=seed) for name, part in parts.items()}
+
+
+def ranking(rows: list[dict[str, Any]], names: list[str], scores: tuple[str, ...]) -> list[str]:
+    """Every way to clusters that was measured on all of the datasets, by its mean over them and their seeds."""
+    table = flat(rows, scores)
+    table = table[table["dataset"].isin(names)].pivot_table(
+        index=["training", "epoch", "way", "score"], columns="dataset", values="value", aggfunc="mean"
+    )
+    table = table[names].dropna().assign(mean=lambda t: t.mean(axis=1)).sort_values("mean", ascending=False)
+    return [f"{'training, epoch, read-out, score':<60}" + "  ".join([*names, "mean"])] + [
+        f"{', '.join(map(str, key)):<60}" + "  ".join(f"{value:.3f}" for value in values)
+        for key, values in zip(table.index, table.to_numpy(), strict=True)
+    ]
+
+
+def flat(rows: list[dict[str, Any]], scores: tuple[str, ...]) -> Any:
+    """DataFrame: training, seed, dataset, epoch, way (the read-out), score (its name), value."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"training": row["training"], "seed": row["seed"], "dataset": row["dataset"], "epoch": int(epoch), "way": way}
+        | {"score": name, "value": value / 1000}
+        for row in rows
+        for epoch, ways in row["per_mille"].items()
+        for way, values in ways.items()
+        for name, value in zip(scores, values, strict=True)
+    )
