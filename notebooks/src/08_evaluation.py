@@ -48,7 +48,7 @@ from scrcl_edu.benchmarking import read_results, starts_figure, summarize_starts
 from scrcl_edu.clustering import kmeans, kmeans_as_published
 from scrcl_edu.course import check, hint, quiz, slider
 from scrcl_edu.course.platform import platform_check
-from scrcl_edu.fitting import add_graphs, build, fit
+from scrcl_edu.fitting import add_graphs, build, clustered, fit
 from scrcl_edu.plotting import confusion, group_style, show
 from scrcl_edu.preprocessing import encoder_features, preprocess
 from scrcl_edu.recipes import published, recipe
@@ -69,6 +69,8 @@ SEED = 0
 #
 # The settings are the published defaults (`paper/default_SC`), with the [k-means](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#k-means) of the authors' code.
 # To run in seconds the model is narrower and trains for fewer epochs at a larger rate; with `PROFILE = "full"` nothing is changed.
+# You should know that these three numbers were chosen, too: of four combinations that we tried, the lesson shows the one with the clearest gap between the two ways of reporting that you are about to meet.
+# The sign of the gap was the same in all four.
 
 # %%
 settings = recipe("paper/default_SC")
@@ -273,8 +275,22 @@ picked = {"best epoch": list(chosen.values()), "accuracy, peeking": oracle, "acc
 pd.DataFrame(picked, index=pd.Index(seeds, name="seed")).round(2)
 
 # %% [markdown]
-# At the paper's full width and 500 epochs the same comparison on these cells gives 0.70 with [peeking](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#peeking) and 0.45 without, one seed each.
-# The method, the data and the model are the same in both columns.
+# The gap is not made by the smaller model.
+# The same cells at the paper's full width, rate and 500 epochs take minutes for each seed, so those scores are stored; each training gives both rows, with [peeking](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#peeking) and without:
+
+# %%
+stored = read_results()
+full_size = stored[(stored["dataset"] == "pbmc68k_reduced") & (stored["method"] == "paper")]
+full_size.groupby("protocol")[["accuracy", "nmi", "ari"]].agg(["mean", "std", "count"]).round(2)
+
+# %%
+by_protocol = full_size.pivot(index="seed", columns="protocol", values="accuracy")
+lost = by_protocol["oracle"] - by_protocol["label-free"]
+print("epochs and width:", {(row["epochs"], row["n_hidden"]) for row in full_size["settings"]})
+print("without peeking more than 0.05 is lost, whatever the seed:", bool((lost > 0.05).all()))
+
+# %% [markdown]
+# The method, the data and the model are the same in both rows.
 # Only the person who chooses has changed.
 #
 # ## Exercise 2: report it
@@ -585,7 +601,7 @@ protocols = set()
 def robust_embedding(seed, **changed):
     fitted = fit(adata, n_clusters=10, recipe=recipe("robust").with_(**changed), seed=seed, copy=True)
     protocols.add(fitted.uns["scrcl"]["protocol"])
-    return fitted.obsm["X_scrcl"]  # (n_cells, 20)
+    return clustered(fitted)  # (n_cells, 512)
 
 
 spaces = {
