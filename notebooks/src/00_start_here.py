@@ -291,7 +291,9 @@ print("same as the table's:", np.isclose(one_cluster_accuracy(labels), accuracie
 # ## Watch it learn
 #
 # Move the slider through training.
-# The weights start at random; the pictures are the encoded cells after so many epochs, each turned to its own best two directions.
+# The weights start at random; the pictures are the encoded and the refined cells after so many epochs, each turned to its own best two directions.
+# On the left little moves: that the types lie apart there is the work of the graph and of random weights.
+# On the right the gene programs are learned from nothing, and the picture changes.
 
 # %%
 moments = {
@@ -301,13 +303,15 @@ moments = {
 
 
 def draw(epochs):
-    fig, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
-    return embedding(
-        clustered(moments[epochs]), adata.obs["label"], title=f"after {epochs} epochs", axes=axes, names=False
-    )
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    now = moments[epochs]
+    for axes, values, name in ((left, clustered(now), "encoded"), (right, now.obsm["X_scrcl"], "refined")):
+        embedding(values, adata.obs["label"], title=f"{name} cells after {epochs} epochs", axes=axes, names=False)
+    left.get_legend().remove()
+    return fig
 
 
-slider(draw, alt="Encoded cells after {epochs} epochs, colored by type", epochs=sorted(moments))
+slider(draw, alt="Encoded and refined cells after {epochs} epochs, colored by type", epochs=sorted(moments))
 
 # %%
 totals = [round(float(moments[epochs].uns["scrcl"]["history"]["total"][-1])) for epochs in (10, settings.epochs)]
