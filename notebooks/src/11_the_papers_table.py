@@ -511,14 +511,16 @@ for part in ("untrained", "no_distribution", "no_neighborhood", "no_consistency"
 
 # %% [markdown]
 # This is the soberest table of the course.
-# Training as a whole is worth something; no single loss is, on these sets: without any one of them the scores stay where they were, and without the cross-view consistency they rather rise.
-# The paper's story gives each part a task of its own, and [lessons 04](04_distribution_alignment.ipynb) to [07](07_training.ipynb) showed each part do something to the *geometry*; that it is needed for the *clusters* nobody can read from here.
+# Training as a whole is worth something, and so is clustering both views instead of one.
+# Each of the two alignments alone is worth a point or less, with single runs on either side.
+# The [cross-view consistency](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cross-view-consistency), which trains the gene programs, is worth nothing here, and clustering the refined cells costs points.
+# The paper's story gives each part a task of its own, and [lessons 04](04_distribution_alignment.ipynb) to [07](07_training.ipynb) showed each part do something to the *geometry*; that the refinement is needed for the *clusters* nobody can read from this table.
 # It may be needed elsewhere: with 1,500 hidden numbers, 500 epochs, or when the refined cells themselves are clustered.
 #
 # ### And when nobody tells the number of clusters?
 #
 # All rows above were given K, the number of the experts' classes, which is a small piece of their labels.
-# Without it `fit` estimates K from the communities of the cell graph.
+# Without it `fit` estimates K from the communities of the [cell graph](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#cell-graph).
 
 # %% tags=["nbval-ignore-output"]
 results_table("clusters")
