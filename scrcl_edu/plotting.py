@@ -232,7 +232,7 @@ def _two_columns(values: np.ndarray) -> np.ndarray:
     centered = values - values.mean(axis=0)
     _, _, directions = np.linalg.svd(centered, full_matrices=False)
     points = centered @ directions[:2].T
-    # Singular vectors have no sign; with the longer tails to the right and up, runs and epochs draw comparable pictures.
+    # Singular vectors have no sign; with the longer tails to the right and up, pictures of two runs can be compared.
     return points * np.where((points**3).sum(axis=0) < 0, -1, 1)
 
 
