@@ -32,10 +32,16 @@ BUSY = 0.5  # load per core before the start from which a table says that the ma
 
 
 def write_readme(path: Path, report: dict[str, Any], figure: str) -> None:
-    """Replace what stands between the two marks; the rest of the file is kept."""
-    text = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{render(report, figure)}{END}{rest.split(END)[1]}", encoding="utf-8")
+    """Write the section on speed, into a new file when there is none."""
+    if not path.exists():
+        path.write_text(f"# Benchmarks\n\n{BEGIN}\n{END}\n", encoding="utf-8")
+    replace_between(path, BEGIN, END, render(report, figure))
+
+
+def replace_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Replace what stands between two marks of a file; the rest is kept."""
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    path.write_text(f"{before}{begin}\n{text}{end}{rest.split(end)[1]}", encoding="utf-8")
 
 
 def render(report: dict[str, Any], figure: str) -> str:

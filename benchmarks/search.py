@@ -7,10 +7,10 @@ One training of each setting, dataset and seed is read out at several epochs and
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.process import ROOT
+from benchmarks.report import replace_between
 from benchmarks.searching import PerMille, Search, flat, main, scores_by_epoch
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def score(labels: np.ndarray, clusters: np.ndarray, _: AnnData) -> list[int]:
     """Accuracy and ARI in thousandths."""
     from scrcl_edu import evaluation
 
-    return [round(1000 * measure(labels, clusters)) for measure in (evaluation.accuracy, evaluation.ari)]
+    return [round(1000 * of(labels, clusters)) for of in (evaluation.accuracy, evaluation.ari)]
 
 
 SEARCH = Search(
@@ -109,13 +109,11 @@ def report(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_report(path: Path = README) -> None:
-    """Replace what stands between the marks of the README."""
+def write_report() -> None:
+    """Write the tables into the README."""
     from scrcl_edu.benchmarking.storing import read_rows
 
-    before, rest = path.read_text(encoding="utf-8").split(MARKS[0])
-    tables = report(read_rows(SEARCH.results, SEARCH.kind)[0])
-    path.write_text(f"{before}{MARKS[0]}\n{tables}{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+    replace_between(README, *MARKS, report(read_rows(SEARCH.results, SEARCH.kind)[0]))
 
 
 def _pair(table: Any, names: tuple[str, ...]) -> str:

@@ -306,10 +306,8 @@ def _draw(adata: AnnData, labels: str | None, path: Path, *, overwrite: bool) ->
     groups = ["scrcl", labels] if labels else ["scrcl"]
     drawing, axes = plt.subplots(1, len(groups), figsize=(6 * len(groups), 5), layout="constrained", squeeze=False)
     for place, group in zip(axes[0], groups, strict=True):
-        title = "clusters" if group == "scrcl" else group
-        embedding(
-            values, adata.obs[group], title=title, axes=place, names=group == "scrcl"
-        )  # long names go beside the picture
+        own = group == "scrcl"  # the names of classes are long and go beside the picture
+        embedding(values, adata.obs[group], title="clusters" if own else group, axes=place, names=own)
     with atomic_path(path, overwrite=overwrite) as temporary:
         drawing.savefig(temporary, dpi=110)
 

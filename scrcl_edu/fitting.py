@@ -130,17 +130,12 @@ def fit(
     seconds_training = time.perf_counter() - training_started
     with explained_memory(*inputs.view_1.shape):
         outputs = embed(model, inputs)
-    clusters = final = cluster(outputs, settings, n_clusters, seed=seed)
-    if best and best.outputs:
-        outputs, clusters = best.outputs, best.clusters
-    if settings.vote_neighbors and settings.task == "spatial":
-        clusters, final = (
-            clustering.majority_vote(voters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
-            for voters in (clusters, final)
-        )
-    _store(adata, outputs, clusters, key_added)
+    clusters = _voted(cluster(outputs, settings, n_clusters, seed=seed), adata, settings)
     if best:
-        _store_clusters(adata, final, f"{key_added}_last_epoch")
+        _store_clusters(adata, clusters, f"{key_added}_last_epoch")
+    if best and best.outputs:
+        outputs, clusters = best.outputs, _voted(best.clusters, adata, settings)
+    _store(adata, outputs, clusters, key_added)
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
         "history": {name: np.array(values) for name, values in history.items()},
@@ -221,9 +216,8 @@ def build(
 
 def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 0) -> np.ndarray:
     """Cluster what the recipe says: encodings, refined cells, or both side by side."""
-    e, z = ("e1", "e2"), ("z1", "z2")
-    parts = {"z": z, "e": e, "ez": e + z, "e1": e[:1], "e2": e[1:]}[settings.embedding]
-    embedding = np.hstack([getattr(outputs, part).cpu().numpy() for part in parts])
+    e1, e2, z1, z2 = (part.cpu().numpy() for part in outputs[:4])
+    embedding = _side_by_side({"e1": e1, "e2": e2, "z": np.hstack([z1, z2])}, settings.embedding)
     if settings.clustering == "kmeans_as_published":
         return clustering.kmeans_as_published(embedding, n_clusters, seed=seed)
     return clustering.kmeans(embedding, n_clusters, n_starts=settings.n_starts, seed=seed)
@@ -231,9 +225,8 @@ def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 
 
 def clustered(adata: AnnData, key: str = "scrcl") -> np.ndarray:
     """What the clusters of a fit were found in, shape (n_cells, n_dimensions): the `embedding` of its recipe."""
-    e, z = [f"X_{key}_e1", f"X_{key}_e2"], [f"X_{key}"]
-    parts = {"z": z, "e": e, "ez": e + z, "e1": e[:1], "e2": e[1:]}[adata.uns[key]["recipe"]["embedding"]]
-    return np.hstack([adata.obsm[part] for part in parts])
+    parts = {"e1": adata.obsm[f"X_{key}_e1"], "e2": adata.obsm[f"X_{key}_e2"], "z": adata.obsm[f"X_{key}"]}
+    return _side_by_side(parts, adata.uns[key]["recipe"]["embedding"])
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -315,6 +308,17 @@ def _tensor_cores(device: torch.device) -> Iterator[None]:
 def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dict[str, float]], None] | None:
     calls = [call for call in (first, second) if call is not None]
     return (lambda epoch, losses: [call(epoch, losses) for call in calls]) if calls else None
+
+
+def _side_by_side(parts: dict[str, np.ndarray], embedding: str) -> np.ndarray:
+    names = {"z": ("z",), "e": ("e1", "e2"), "ez": ("e1", "e2", "z"), "e1": ("e1",), "e2": ("e2",)}[embedding]
+    return np.hstack([parts[name] for name in names])
+
+
+def _voted(clusters: np.ndarray, adata: AnnData, settings: Recipe) -> np.ndarray:
+    if settings.task != "spatial" or not settings.vote_neighbors:
+        return clusters
+    return clustering.majority_vote(clusters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
 
 
 def _store(adata: AnnData, outputs: Outputs, clusters: np.ndarray, key: str) -> None:

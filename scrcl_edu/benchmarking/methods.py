@@ -109,10 +109,9 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     return settings
 
 
-def same_settings(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether two rows were made alike; a setting of recipes that is younger than the row had its default."""
-    defaults = Recipe("").as_dict() if "embedding" in new else {}
-    return defaults | old == defaults | new
+def complete(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a row, with the defaults of those that recipes have got since it was made."""
+    return (Recipe("").as_dict() if "embedding" in settings else {}) | settings
 
 
 def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:

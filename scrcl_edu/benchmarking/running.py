@@ -195,14 +195,14 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str, int]:
 
 
 def _same(row: Mapping[str, Any] | None, job: Job) -> bool:
-    return row is not None and methods.same_settings(row["settings"], job.settings)
+    return row is not None and methods.complete(row["settings"]) == methods.complete(job.settings)
 
 
 def _refuse_to_replace(jobs: Iterable[Job], there: Mapping[tuple, dict], out: Path, *, overwrite: bool) -> None:
     clashes = [(job, key) for job in jobs for key in job.keys if key in there and not _same(there[key], job)]
     if clashes and not overwrite:
         job, key = clashes[0]
-        old, new = there[key]["settings"], job.settings
+        old, new = (methods.complete(settings) for settings in (there[key]["settings"], job.settings))
         differs = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
         what = ", ".join(f"{name} {old.get(name)} instead of {new.get(name)}" for name in differs)
         raise OutputError(

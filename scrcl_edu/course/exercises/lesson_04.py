@@ -119,6 +119,60 @@ def seen(**wrong: str) -> Callable[[Any, dict[str, Any]], bool]:
     return sign
 
 
+def wrong_parts(mistake: Callable[..., Mutant]) -> tuple[Mutant, ...]:
+    """What is taken for the summand of a divergence, in every exercise that asks for one."""
+    return (
+        mistake(
+            "probabilities, not logs",
+            "You compare probabilities where their logarithms belong: KL weighs a difference of *logs* by a "
+            "probability.",
+            part="probabilities",
+        ),
+        mistake(
+            "Jensen-Shannon",
+            "This is the Jensen-Shannon divergence, of each distribution to the middle of both. Here each is "
+            "compared with the other one directly.",
+            part="Jensen-Shannon",
+        ),
+        mistake(
+            "cross-entropy",
+            "These are cross-entropies, - p log q. The divergence subtracts the distribution's own entropy: it is "
+            "0 for two equal distributions, and yours is not.",
+            part="cross-entropy",
+        ),
+        mistake(
+            "squared logs",
+            "You weigh a difference of logs by a difference of logs. The weights are the probabilities: exp of "
+            "the logs.",
+            part="squared logs",
+        ),
+        mistake(
+            "absolute differences",
+            "These are absolute differences of probabilities. KL weighs a difference of *logs* by a probability, "
+            "and needs no absolute value.",
+            part="absolute",
+        ),
+        mistake(
+            "kl_div of probabilities",
+            "You gave kl_div probabilities. Its first argument is a log probability; its second one too, if you "
+            "say log_target=True.",
+            part="unlogged",
+        ),
+    )
+
+
+def wrong_temperatures(mistake: Callable[..., Mutant]) -> tuple[Mutant, ...]:
+    """What is done with the temperature instead."""
+    return (
+        mistake(
+            "times temperature",
+            "You multiplied by the temperature instead of dividing by it.",
+            temperature="multiplied",
+        ),
+        mistake("no temperature", "The temperature does not change your result.", temperature="left out"),
+    )
+
+
 def _sums_to_one(result: Tensor, dim: int | None) -> bool:
     total = result.exp().sum() if dim is None else result.exp().sum(dim)
     return bool(torch.allclose(total, torch.ones_like(total)))

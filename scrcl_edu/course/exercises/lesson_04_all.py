@@ -9,7 +9,14 @@ from torch import Tensor
 
 from scrcl_edu import alignment
 from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import LOGS, divergence, seen, two_views
+from scrcl_edu.course.exercises.lesson_04 import (
+    LOGS,
+    divergence,
+    seen,
+    two_views,
+    wrong_parts,
+    wrong_temperatures,
+)
 
 
 def symmetric_kl(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
@@ -94,52 +101,13 @@ EXERCISES = (
                 "so there is one sum.",
                 over="mean over cells",
             ),
-            _mistake(
-                "probabilities, not logs",
-                "You compare probabilities where their logarithms belong: KL weighs a difference of *logs* by a "
-                "probability.",
-                part="probabilities",
-            ),
-            _mistake(
-                "Jensen-Shannon",
-                "This is the Jensen-Shannon divergence, of each distribution to the middle of both. Here each is "
-                "compared with the other one directly.",
-                part="Jensen-Shannon",
-            ),
-            _mistake(
-                "cross-entropy",
-                "These are cross-entropies, - p log q. The divergence subtracts the distribution's own entropy: it is "
-                "0 for two equal views, and yours is not.",
-                part="cross-entropy",
-            ),
-            _mistake(
-                "squared logs",
-                "You weigh a difference of logs by a difference of logs. The weights are the probabilities: exp of "
-                "the logs.",
-                part="squared logs",
-            ),
-            _mistake(
-                "absolute differences",
-                "These are absolute differences of probabilities. KL weighs a difference of *logs* by a probability, "
-                "and needs no absolute value.",
-                part="absolute",
-            ),
-            _mistake(
-                "kl_div of probabilities",
-                "You gave kl_div probabilities. Its first argument is a log probability; its second one too, if you "
-                "say log_target=True.",
-                part="unlogged",
-            ),
+            *wrong_parts(_mistake),
             _mistake(
                 "halved",
                 "You took half of it. The global loss adds the two directions; only the loss within cells is halved.",
                 half="halved",
             ),
-            _mistake(
-                "times temperature",
-                "You multiplied by the temperature instead of dividing by it.",
-                temperature="multiplied",
-            ),
+            *wrong_temperatures(_mistake),
             _mistake(
                 "difference of directions",
                 "You subtracted one direction from the other. They are added, so that each way of disagreeing counts.",
@@ -150,11 +118,6 @@ EXERCISES = (
                 divergence("rows", over="mean over cells"),
                 "This is a mean over cells of their own divergences, each with a softmax of its own row. The global "
                 "loss has one softmax over all entries.",
-            ),
-            _mistake(
-                "no temperature",
-                "The temperature does not change your result.",
-                temperature="left out",
             ),
             Mutant(
                 "negative",

@@ -7,7 +7,14 @@ from torch import Tensor
 
 from scrcl_edu import alignment
 from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import PARTS, divergence, seen, two_views
+from scrcl_edu.course.exercises.lesson_04 import (
+    PARTS,
+    divergence,
+    seen,
+    two_views,
+    wrong_parts,
+    wrong_temperatures,
+)
 
 
 def cell_alignment(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
@@ -96,40 +103,7 @@ EXERCISES = (
                 "sum of both.",
                 part="other",
             ),
-            _mistake(
-                "probabilities, not logs",
-                "You compare probabilities where their logarithms belong.",
-                part="probabilities",
-            ),
-            _mistake(
-                "Jensen-Shannon",
-                "This is the Jensen-Shannon divergence, of each distribution to the middle of both. Here each is "
-                "compared with the other one directly.",
-                part="Jensen-Shannon",
-            ),
-            _mistake(
-                "cross-entropy",
-                "These are cross-entropies, - q log p. The divergence subtracts the distribution's own entropy: it is "
-                "0 for two equal views, and yours is not.",
-                part="cross-entropy",
-            ),
-            _mistake(
-                "squared logs",
-                "You weigh a difference of logs by a difference of logs. The weights are the probabilities: exp of "
-                "the logs.",
-                part="squared logs",
-            ),
-            _mistake(
-                "absolute differences",
-                "These are absolute differences of probabilities. KL weighs a difference of *logs* by a probability.",
-                part="absolute",
-            ),
-            _mistake(
-                "kl_div of probabilities",
-                "You gave kl_div probabilities. Its first argument is a log probability; its second one too, if you "
-                "say log_target=True.",
-                part="unlogged",
-            ),
+            *wrong_parts(_mistake),
             _mistake(
                 "difference of directions",
                 "You subtracted one direction from the other. They are added, then halved.",
@@ -152,16 +126,7 @@ EXERCISES = (
                 "You summed over the cells. The mean over them makes the loss independent of how many there are.",
                 over="sum",
             ),
-            _mistake(
-                "times temperature",
-                "You multiplied by the temperature instead of dividing by it.",
-                temperature="multiplied",
-            ),
-            _mistake(
-                "no temperature",
-                "The temperature does not change your result.",
-                temperature="left out",
-            ),
+            *wrong_temperatures(_mistake),
             _mistake(
                 "not halved",
                 "You added the two directions. Within cells their average is taken: halve it.",

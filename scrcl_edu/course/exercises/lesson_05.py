@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import LOGS, PARTS, TEMPERATURES, two_views
+from scrcl_edu.course.exercises.lesson_04 import (
+    LOGS,
+    PARTS,
+    TEMPERATURES,
+    two_views,
+    wrong_parts,
+    wrong_temperatures,
+)
 
 
 def pairwise_divergence(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
@@ -109,44 +116,11 @@ EXERCISES = (
                 "This is KL(q2_j || q1_i) alone, the reverse one; the other direction is missing.",
                 part="other",
             ),
-            _mistake(
-                "Jensen-Shannon",
-                "This is the Jensen-Shannon divergence, of each distribution to the middle of both. Here each is "
-                "compared with the other one directly.",
-                part="Jensen-Shannon",
-            ),
-            _mistake(
-                "cross-entropy",
-                "These are cross-entropies, - q log p. The divergence subtracts the distribution's own entropy: it is "
-                "0 for two equal rows, and yours is not.",
-                part="cross-entropy",
-            ),
+            *wrong_parts(_mistake),
             _mistake(
                 "difference of directions",
                 "You subtracted one direction from the other. They are added.",
                 part="difference",
-            ),
-            _mistake(
-                "probabilities, not logs",
-                "You compare probabilities where their logarithms belong.",
-                part="probabilities",
-            ),
-            _mistake(
-                "squared logs",
-                "You weigh a difference of logs by a difference of logs. The weights are the probabilities: exp of "
-                "the logs.",
-                part="squared logs",
-            ),
-            _mistake(
-                "absolute differences",
-                "These are absolute differences of probabilities. KL weighs a difference of *logs* by a probability.",
-                part="absolute",
-            ),
-            _mistake(
-                "kl_div of probabilities",
-                "You gave kl_div probabilities. Its first argument is a log probability; its second one too, if you "
-                "say log_target=True.",
-                part="unlogged",
             ),
             _mistake(
                 "wrong axis",
@@ -180,16 +154,7 @@ EXERCISES = (
                 "Both sides of your divergence come from view 2. It compares view 1 of cell i with view 2 of cell j.",
                 views="second twice",
             ),
-            _mistake(
-                "no temperature",
-                "The temperature does not change your result.",
-                temperature="left out",
-            ),
-            _mistake(
-                "times temperature",
-                "You multiplied by the temperature instead of dividing by it.",
-                temperature="multiplied",
-            ),
+            *wrong_temperatures(_mistake),
             Mutant(
                 "mean over hidden numbers",
                 lambda e1, e2, temperature: pairwise_divergence(e1, e2, temperature) / e1.shape[1],
