@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.process import ROOT
-from benchmarks.searching import PerMille, Search, main, scores_by_epoch
+from benchmarks.searching import Look, PerMille, Search, by_epoch, main, read_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,13 @@ def measure(adata: AnnData, labels: np.ndarray, training: str, seed: int) -> Per
     if training == RIVALS:
         return rivals(adata, labels, seed)
     settings = Recipe(training, **BASE | TRAININGS[training])
-    return scores_by_epoch(adata, labels, settings, seed, epochs=EPOCHS, score=voted)
+    return by_epoch(adata, labels, settings, seed, epochs=EPOCHS, measure=read)
+
+
+def read(look: Look) -> dict[str, list[int]]:
+    """ARI of every read-out with every vote."""
+    ways = read_out(look.outputs, look.n_clusters, look.seed)
+    return {way: voted(look.labels, clusters, look.adata) for way, clusters in ways.items()}
 
 
 def rivals(adata: AnnData, labels: np.ndarray, seed: int) -> PerMille:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from anndata import AnnData
 
     from scrcl_edu.model import Outputs
@@ -77,7 +80,8 @@ def main(search: Search, description: str) -> None:
     if asked.table:
         print("\n".join(ranking(rows, names, search.scores)[: asked.table + 1]))
         return
-    command = " ".join([f"python -m {search.module}", *(repr(a) if " " in a else a for a in sys.argv[1:])])
+    given = re.sub(r"--out[ =]\S+ ?", "", shlex.join(sys.argv[1:])).strip()  # wherever the file lies now
+    command = f"python -m {search.module} {given}".strip()
     done = {(row["dataset"], row["training"], row["seed"]) for row in rows}
     data = {name: search.load(name) for name in names}
     for training in asked.trainings.split(";"):
@@ -91,39 +95,65 @@ def main(search: Search, description: str) -> None:
                     print(f"{dataset}, {training}, seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def scores_by_epoch(
+class Look(NamedTuple):
+    """What there is after an epoch: outputs, the blind AnnData with its graphs, true classes that may only score."""
+
+    epoch: int
+    loss: float  # before the last step; 0 before the first
+    outputs: Outputs
+    adata: AnnData
+    labels: np.ndarray
+    n_clusters: int
+    seed: int
+
+
+def by_epoch(
     adata: AnnData,
     labels: np.ndarray,
     settings: Recipe,
     seed: int,
     *,
     epochs: tuple[int, ...],
-    score: Callable[[np.ndarray, np.ndarray, AnnData], list[int]],
+    measure: Callable[[Look], dict[str, list[int]]],
+    prepare: Callable[[AnnData, Recipe, int], Any] | None = None,
 ) -> PerMille:
-    """Train without labels; after each of `epochs` (0: before) the scores of every read-out."""
+    """Train without labels; what `measure` says after each of `epochs` (0: before).
+
+    `prepare` puts the graphs into a preprocessed AnnData and returns the encoders' features, both as the recipe says
+    when it is not given.
+    """
     from scrcl_edu import fitting
     from scrcl_edu.benchmarking.methods import blind
-    from scrcl_edu.preprocessing import encoder_features, preprocess
+    from scrcl_edu.preprocessing import preprocess
     from scrcl_edu.training import embed, train
 
     bare = blind(adata)
     preprocess(bare, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor)
     labels = labels[bare.obs_names.astype(int)]
     n_clusters = len(set(labels))
-    features = encoder_features(bare, settings.features)
-    fitting.add_graphs(bare, settings, features, seed=seed)
+    features = (prepare or by_recipe)(bare, settings, seed)
     model, inputs = fitting.build(bare, settings, features, n_clusters=n_clusters, seed=seed)
     found: PerMille = {}
 
-    def look(epoch: int, _: dict[str, float]) -> None:
+    def look(epoch: int, losses: dict[str, float]) -> None:
         if epoch in epochs:
-            ways = read_out(embed(model, inputs), n_clusters, seed)
-            found[str(epoch)] = {way: score(labels, clusters, bare) for way, clusters in ways.items()}
+            outputs = embed(model, inputs)
+            found[str(epoch)] = measure(Look(epoch, losses.get("total", 0.0), outputs, bare, labels, n_clusters, seed))
 
     look(0, {})
     rate = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
     train(model, inputs, epochs=settings.epochs, **rate, on_epoch=look)
     return found
+
+
+def by_recipe(adata: AnnData, settings: Recipe, seed: int) -> Any:
+    """The encoders' features; the graphs that the recipe asks for are put into the AnnData."""
+    from scrcl_edu import fitting
+    from scrcl_edu.preprocessing import encoder_features
+
+    features = encoder_features(adata, settings.features)
+    fitting.add_graphs(adata, settings, features, seed=seed)
+    return features
 
 
 def read_out(outputs: Outputs, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
@@ -140,7 +170,8 @@ def read_out(outputs: Outputs, n_clusters: int, seed: int) -> dict[str, np.ndarr
 def ranking(rows: list[dict[str, Any]], names: list[str], scores: tuple[str, ...]) -> list[str]:
     """Every way to clusters that was measured on all of the datasets, by its mean over them and their seeds."""
     table = flat(rows, scores)
-    table = table[table["dataset"].isin(names)].pivot_table(
+    table = table[table["dataset"].isin(names)].melt(["training", "seed", "dataset", "epoch", "way"], var_name="score")
+    table = table.pivot_table(
         index=["training", "epoch", "way", "score"], columns="dataset", values="value", aggfunc="mean"
     )
     table = table[names].dropna().assign(mean=lambda t: t.mean(axis=1)).sort_values("mean", ascending=False)
@@ -150,15 +181,14 @@ def ranking(rows: list[dict[str, Any]], names: list[str], scores: tuple[str, ...
     ]
 
 
-def flat(rows: list[dict[str, Any]], scores: tuple[str, ...]) -> Any:
-    """DataFrame: training, seed, dataset, epoch, way (the read-out), score (its name), value."""
+def flat(rows: list[dict[str, Any]], scores: tuple[str, ...]) -> pd.DataFrame:
+    """One line a read-out: training, seed, dataset, epoch, way (the read-out), and each of the scores."""
     import pandas as pd
 
     return pd.DataFrame(
         {"training": row["training"], "seed": row["seed"], "dataset": row["dataset"], "epoch": int(epoch), "way": way}
-        | {"score": name, "value": value / 1000}
+        | {name: value / 1000 for name, value in zip(scores, values, strict=True)}
         for row in rows
         for epoch, ways in row["per_mille"].items()
         for way, values in ways.items()
-        for name, value in zip(scores, values, strict=True)
     )
