@@ -364,6 +364,11 @@ EXERCISES = (
                 sign=lambda result, arguments: result > 1,
             ),
             Mutant(
+                "next in the file",
+                lambda graph, labels: float(np.mean(labels[:-1] == labels[1:])),
+                "You compared each cell with the next one in the file. The graph says who the neighbors are.",
+            ),
+            Mutant(
                 "ends, not labels",
                 lambda graph, labels: 0.0,
                 "Your share is 0: none of the edges seems to be inside a class. Compare the *labels* of the two ends, "
