@@ -107,8 +107,7 @@ EXERCISES = (
                 "counts itself",
                 lambda values, n_neighbors: _union(np.maximum(_nearest(values, n_neighbors - 1), np.eye(len(values)))),
                 "There are ones on the diagonal: each cell is its own neighbor. The nearest cell to a cell is always "
-                "itself; "
-                "it counts among the k, but it is no edge.",
+                "itself; it counts among the k, but it is no edge.",
                 sign=lambda result, arguments: numbers(result).diagonal().all(),
             ),
             Mutant(
@@ -244,8 +243,7 @@ EXERCISES = (
         ),
         hints=(
             "scikit-learn's NearestNeighbors(metric='cosine') and kneighbors_graph find them; ask without arguments, "
-            "and a "
-            "cell is not its own neighbor.",
+            "and a cell is not its own neighbor.",
             "graph.maximum(graph.T) is the union of a sparse matrix and its transpose.",
         ),
         tested="edges on 7 or 8 cells",

@@ -146,8 +146,7 @@ EXERCISES = (
                 "wrong direction",
                 lambda x, graph, weight, bias: _gcn(x, graph, weight, bias, turned=False),
                 "Your nodes listen to the nodes they point at. Entry [i, j] is the edge from i to j: node j collects "
-                "from i, "
-                "so row j of what you multiply with must hold the edges that arrive at j.",
+                "from i, so row j of what you multiply with must hold the edges that arrive at j.",
             ),
             Mutant(
                 "forgot the bias",
@@ -215,8 +214,8 @@ EXERCISES = (
         hints=(
             "Add the self-loops, then turn the graph so that row j holds the edges which arrive at node j.",
             "With M that turned matrix and deg its row sums, scale entry [j, i] by 1 / sqrt(deg_j deg_i); a row "
-            "vector and a "
-            "column vector of deg**-0.5 do it without a loop. Then multiply with x @ weight and add the bias.",
+            "vector and a column vector of deg**-0.5 do it without a loop. Then multiply with x @ weight and add the "
+            "bias.",
         ),
         tested="values and shape on directed graphs of 5 to 7 nodes",
         not_tested="speed, sparse graphs, gradients",

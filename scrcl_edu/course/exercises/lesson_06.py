@@ -145,8 +145,7 @@ EXERCISES = (
                 "not transposed",
                 lambda view_1, graph, weight, bias: (_operator(graph) @ (view_1 @ weight) + bias).relu(),
                 "You fed the cells to the gene encoder. Its nodes are genes: the profile of a gene is a column of X1, "
-                "so its "
-                "input is the transpose, shape (n_genes, n_cells).",
+                "so its input is the transpose, shape (n_genes, n_cells).",
             ),
             Mutant(
                 "wrong direction",

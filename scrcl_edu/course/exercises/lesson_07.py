@@ -190,8 +190,7 @@ EXERCISES = (
                 "gradient through labels",
                 _with_labels,
                 "The weights depend on the labels: they are part of your loss. This is unsupervised learning; labels "
-                "may only "
-                "judge the clusters when they are final.",
+                "may only judge the clusters when they are final.",
             ),
             Mutant(
                 "no backward",

@@ -80,8 +80,7 @@ EXERCISES = (
                 "no optimizer",
                 lambda model, optimizer, epoch: copy.deepcopy({"model": model.state_dict(), "epoch": epoch}),
                 "The optimizer's state is missing. Adam remembers running means of the gradients; without them the "
-                "first step "
-                "after resuming is another one.",
+                "first step after resuming is another one.",
             ),
             Mutant(
                 "not copied",

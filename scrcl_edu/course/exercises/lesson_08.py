@@ -182,15 +182,13 @@ EXERCISES = (
                 "greedy",
                 _greedy,
                 "You matched the largest entry of the table first, and so on. That can block a better matching: all "
-                "pairs "
-                "have to be chosen together.",
+                "pairs have to be chosen together.",
             ),
             Mutant(
                 "table transposed",
                 _transposed,
                 "The table is the wrong way round somewhere: you look clusters up in a matching that goes from "
-                "classes to "
-                "clusters.",
+                "classes to clusters.",
             ),
             Mutant(
                 "unmatched clusters dropped",
@@ -202,8 +200,7 @@ EXERCISES = (
                 "several clusters to one class",
                 _purity,
                 "You gave each cluster its most frequent class, so a class may be given twice. That is purity, and it "
-                "only "
-                "grows with more clusters; the matching is one to one.",
+                "only grows with more clusters; the matching is one to one.",
             ),
             Mutant(
                 "several classes to one cluster",
@@ -214,8 +211,8 @@ EXERCISES = (
             Mutant(
                 "each pair counted once",
                 _counted_once,
-                "Your table holds ones and zeros: += counts each pair once, however many "
-                "cells it has. np.add.at adds for every cell.",
+                "Your table holds ones and zeros: += counts each pair once, however many cells it has. np.add.at adds "
+                "for every cell.",
             ),
             Mutant(
                 "number instead of share",
@@ -237,8 +234,7 @@ EXERCISES = (
                 "least agreement",
                 _least_agreement,
                 "Your matching makes the agreement as small as possible: linear_sum_assignment minimizes unless it is "
-                "told to "
-                "maximize.",
+                "told to maximize.",
             ),
             Mutant(
                 "no matching",

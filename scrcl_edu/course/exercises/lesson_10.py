@@ -133,8 +133,7 @@ EXERCISES = (
                 "not symmetric",
                 lambda coordinates, n_neighbors: sp.csr_matrix(_chosen(coordinates, 1, n_neighbors + 1)),
                 "Your graph is not symmetric. A spot at the rim chooses others that did not choose it: keep an edge "
-                "when either "
-                "did.",
+                "when either did.",
             ),
             Mutant(
                 "counts itself among them",
@@ -171,8 +170,7 @@ EXERCISES = (
         hints=(
             "It is the cell graph of lesson 02 with another distance and another way to count.",
             "NearestNeighbors(n_neighbors=...).fit(coordinates).kneighbors_graph() leaves the spot itself out when it "
-            "is "
-            "called without arguments.",
+            "is called without arguments.",
         ),
         tested="edges on 8 or 9 spots",
         not_tested="spots at the same place, speed",
@@ -190,8 +188,7 @@ EXERCISES = (
                 "ties to the smallest number",
                 lambda clusters, coordinates, n_neighbors: _vote(clusters, coordinates, 1, n_neighbors + 1, "smallest"),
                 "Ties go to the smallest cluster number. Numbers mean nothing: of clusters that tie, take the one met "
-                "first "
-                "going outwards.",
+                "first going outwards.",
             ),
             Mutant(
                 "ties keep their own",
@@ -213,8 +210,7 @@ EXERCISES = (
                 "one after the other",
                 _one_after_the_other,
                 "Later spots see the new clusters of earlier ones, so the result depends on their order. All vote at "
-                "once, on "
-                "the old clusters.",
+                "once, on the old clusters.",
             ),
         ),
         hints=(
