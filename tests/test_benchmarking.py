@@ -266,6 +266,22 @@ def test_an_interruption_leaves_the_rows_that_were_done(simulated, tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
+def test_rows_that_another_process_adds_meanwhile_are_kept(simulated, tmp_path, monkeypatch):
+    out, first = tmp_path / "results.json", {"first": simulated["first"]}
+    run = methods.run
+
+    def run_beside_another(job, adata):
+        monkeypatch.setattr(methods, "run", run)
+        run_quietly(first, out, recipes=[], baselines=["pca_kmeans"], seeds=1, command="other")
+        return run(job, adata)
+
+    monkeypatch.setattr(methods, "run", run_beside_another)
+    run_quietly(first, out, recipes=[], baselines=["leiden_1"], command="mine")
+    rows, commands = storing.read_rows(out, "benchmark")
+    assert [(row["method"], row["seed"]) for row in rows] == [("pca_kmeans", 0), ("leiden_1", 0), ("leiden_1", 1)]
+    assert commands == ["other", "mine"]
+
+
 def test_a_job_that_fails_does_not_stop_the_others(simulated, tmp_path):
     broken = cells()
     broken.obs = broken.obs.drop(columns="label")

@@ -45,7 +45,8 @@ def benchmark(
     datasets
         Names of the registry, or AnnData by name with the true classes in ``obs["label"]``.
     out
-        JSON file. Rows that are in it with the same settings are kept and not run again.
+        JSON file. Rows that are in it with the same settings are kept and not run again; processes that run other rows
+        may share it.
     recipes
         "robust", "paper" (the dataset's own row, else the defaults of its task), or names of recipes.
     baselines
@@ -91,15 +92,14 @@ def benchmark(
     if jobs < 1:
         raise SettingsError(f"jobs is {jobs}; choose at least 1")
     check_output(out, overwrite=True)
-    rows, commands = read_rows(out, "benchmark") if out.exists() else ([], [])
-    there = {_key(row): row for row in rows}
+    there = _rows_by_key(out)[0]
     wanted = [job for job in todo if not all(_same(there.get(key), job) for key in job.keys)]
     _refuse_to_replace(wanted, there, out, overwrite=overwrite)
     if len(wanted) < len(todo):
         report(f"{len(todo) - len(wanted)} of {len(todo)} are in {out} already")
-    commands += [command] if command and wanted and command not in commands else []
 
     given = datasets if isinstance(datasets, Mapping) else {}
+    mine: dict[tuple, dict[str, Any]] = {}
     failures = []
     for done, (job, result) in enumerate(_results(wanted, given, jobs), start=1):
         place = f"[{done}/{len(wanted)}]"
@@ -108,8 +108,11 @@ def benchmark(
             report(f"{place} failed: {failures[-1]}")
             continue
         for row in result:
-            there[_key(row)] = row
+            mine[_key(row)] = row
             report(f"{place} {_line(row)}")
+        there, commands = _rows_by_key(out)  # another process may have added to them
+        there |= mine
+        commands += [command] if command and command not in commands else []
         write_rows(out, "benchmark", list(there.values()), commands=commands)
     if failures:
         raise IncompleteError(
@@ -188,6 +191,11 @@ def _attempt(job: Job, adata: AnnData | None) -> list[dict[str, Any]] | ScrclErr
 @functools.lru_cache(maxsize=1)
 def _load(name: str) -> AnnData:
     return registry.load(name, progress=False)
+
+
+def _rows_by_key(out: Path) -> tuple[dict[tuple, dict[str, Any]], list[str]]:
+    rows, commands = read_rows(out, "benchmark") if out.exists() else ([], [])
+    return {_key(row): row for row in rows}, commands
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str, str, int]:
