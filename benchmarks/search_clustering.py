@@ -44,11 +44,13 @@ def measure(adata: AnnData, labels: np.ndarray, training: str, seed: int) -> Per
 
 def read(look: Look, before: list[np.ndarray]) -> dict[str, list[int]]:
     """SCORES, in thousandths, of the recipe's clusters, and after 30 epochs of all others; `before` is for the next."""
+    from sklearn.preprocessing import normalize
+
     from scrcl_edu import evaluation
     from scrcl_edu.clustering import kmeans
 
     e1, e2, *_ = (part.numpy() for part in look.outputs)
-    cells, n_clusters, graph = directions(np.hstack([e1, e2])), look.n_clusters, look.adata.obsp["cell_graph"]
+    cells, n_clusters, graph = normalize(np.hstack([e1, e2])), look.n_clusters, look.adata.obsp["cell_graph"]
     ways = {"k-means": kmeans(cells, n_clusters, seed=look.seed)}
     before.append(ways["k-means"])
     of_fit = [
@@ -125,11 +127,6 @@ def others(cells: np.ndarray, n_clusters: int, graph: sp.csr_matrix, seed: int) 
 def best(starts: list[np.ndarray], value: Callable[[np.ndarray], float]) -> np.ndarray:
     """The clustering of the highest value."""
     return starts[int(np.argmax([value(start) for start in starts]))]
-
-
-def directions(cells: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1."""
-    return cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-12)
 
 
 def modularity(graph: sp.csr_matrix, clusters: np.ndarray) -> float:

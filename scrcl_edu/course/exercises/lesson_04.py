@@ -173,6 +173,22 @@ def wrong_temperatures(mistake: Callable[..., Mutant]) -> tuple[Mutant, ...]:
     )
 
 
+def temperature_of_one_view(loss: Callable[[Tensor, Tensor, float], Tensor]) -> tuple[Mutant, ...]:
+    """The right loss of encodings of which only one is divided by the temperature."""
+    return (
+        Mutant(
+            "temperature in view 1 only",
+            lambda e1, e2, temperature: loss(e1, e2 * temperature, temperature),
+            "Only e1 is divided by the temperature. Divide both views.",
+        ),
+        Mutant(
+            "temperature in view 2 only",
+            lambda e1, e2, temperature: loss(e1 * temperature, e2, temperature),
+            "Only e2 is divided by the temperature. Divide both views.",
+        ),
+    )
+
+
 def _sums_to_one(result: Tensor, dim: int | None) -> bool:
     total = result.exp().sum() if dim is None else result.exp().sum(dim)
     return bool(torch.allclose(total, torch.ones_like(total)))

@@ -13,6 +13,7 @@ from scrcl_edu.course.exercises.lesson_04 import (
     LOGS,
     divergence,
     seen,
+    temperature_of_one_view,
     two_views,
     wrong_parts,
     wrong_temperatures,
@@ -108,16 +109,7 @@ EXERCISES = (
                 half="halved",
             ),
             *wrong_temperatures(_mistake),
-            Mutant(
-                "temperature in view 1 only",
-                lambda e1, e2, temperature: _kl_div(e1, e2 * temperature, temperature),
-                "Only e1 is divided by the temperature. Divide both views.",
-            ),
-            Mutant(
-                "temperature in view 2 only",
-                lambda e1, e2, temperature: _kl_div(e1 * temperature, e2, temperature),
-                "Only e2 is divided by the temperature. Divide both views.",
-            ),
+            *temperature_of_one_view(_kl_div),
             _mistake(
                 "difference of directions",
                 "You subtracted one direction from the other. They are added, so that each way of disagreeing counts.",

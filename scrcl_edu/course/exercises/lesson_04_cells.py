@@ -11,6 +11,7 @@ from scrcl_edu.course.exercises.lesson_04 import (
     PARTS,
     divergence,
     seen,
+    temperature_of_one_view,
     two_views,
     wrong_parts,
     wrong_temperatures,
@@ -127,16 +128,7 @@ EXERCISES = (
                 over="sum",
             ),
             *wrong_temperatures(_mistake),
-            Mutant(
-                "temperature in view 1 only",
-                lambda e1, e2, temperature: _cell_kl_div(e1, e2 * temperature, temperature),
-                "Only e1 is divided by the temperature. Divide both views.",
-            ),
-            Mutant(
-                "temperature in view 2 only",
-                lambda e1, e2, temperature: _cell_kl_div(e1 * temperature, e2, temperature),
-                "Only e2 is divided by the temperature. Divide both views.",
-            ),
+            *temperature_of_one_view(_cell_kl_div),
             _mistake(
                 "not halved",
                 "You added the two directions. Within cells their average is taken: halve it.",
