@@ -76,7 +76,8 @@ def fit(
 
     Returns
     -------
-    The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` = [z1, z2] and `_e1`, `_e2` beside it,
+    The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` what they were found in (for "robust" [e1, e2]), beside it
+    its parts `_e1`, `_e2` and `_z` = [z1, z2],
     `varm[key + "_programs"]` (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]`, and `uns[key]` with
     settings, history, versions and seed. With "oracle" also `obs[key + "_last_epoch"]`, the clusters that the same
     training gives to those who do not peek.
@@ -135,7 +136,7 @@ def fit(
         _store_clusters(adata, clusters, f"{key_added}_last_epoch")
     if best and best.outputs:
         outputs, clusters = best.outputs, _voted(best.clusters, adata, settings)
-    _store(adata, outputs, clusters, key_added)
+    _store(adata, outputs, clusters, settings.embedding, key_added)
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
         "history": {name: np.array(values) for name, values in history.items()},
@@ -225,6 +226,9 @@ def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 
 
 def clustered(adata: AnnData, key: str = "scrcl") -> np.ndarray:
     """What the clusters of a fit were found in, shape (n_cells, n_dimensions): the `embedding` of its recipe."""
+    if f"X_{key}_z" in adata.obsm:
+        return adata.obsm[f"X_{key}"]
+    # Files written before version 0.2 keep the refined cells under the key that now holds what was clustered.
     parts = {"e1": adata.obsm[f"X_{key}_e1"], "e2": adata.obsm[f"X_{key}_e2"], "z": adata.obsm[f"X_{key}"]}
     return _side_by_side(parts, adata.uns[key]["recipe"]["embedding"])
 
@@ -321,10 +325,12 @@ def _voted(clusters: np.ndarray, adata: AnnData, settings: Recipe) -> np.ndarray
     return clustering.majority_vote(clusters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)
 
 
-def _store(adata: AnnData, outputs: Outputs, clusters: np.ndarray, key: str) -> None:
+def _store(adata: AnnData, outputs: Outputs, clusters: np.ndarray, embedding: str, key: str) -> None:
     e1, e2, z1, z2, programs = (part.cpu().numpy() for part in outputs)
-    adata.obsm[f"X_{key}"] = np.hstack([z1, z2])
-    adata.obsm[f"X_{key}_e1"], adata.obsm[f"X_{key}_e2"] = e1, e2
+    parts = {"e1": e1, "e2": e2, "z": np.hstack([z1, z2])}
+    adata.obsm[f"X_{key}"] = _side_by_side(parts, embedding)
+    for name, part in parts.items():
+        adata.obsm[f"X_{key}_{name}"] = part
     of_all_genes = np.full((adata.n_vars, programs.shape[1]), np.nan, np.float32)
     of_all_genes[adata.var["highly_variable"].to_numpy()] = programs
     adata.varm[f"{key}_programs"] = of_all_genes

@@ -262,7 +262,8 @@ def test_second_fit_of_the_same_object_starts_from_the_counts_again(cells, fitte
 # The data contract
 
 CONTRACT = {  # where, key: shape and type
-    ("obsm", "X_scrcl"): ((120, 6), np.float32),
+    ("obsm", "X_scrcl"): ((120, 32), np.float32),
+    ("obsm", "X_scrcl_z"): ((120, 6), np.float32),
     ("obsm", "X_scrcl_e1"): ((120, 16), np.float32),
     ("obsm", "X_scrcl_e2"): ((120, 16), np.float32),
     ("varm", "scrcl_programs"): ((90, 3), np.float32),
@@ -286,8 +287,8 @@ def test_clusters_are_categories_named_by_number(fitted):
     assert list(fitted.obs["scrcl"].cat.categories) == ["0", "1", "2"]
 
 
-def test_embedding_is_both_refined_views_with_unit_rows(fitted):
-    z1, z2 = np.split(fitted.obsm["X_scrcl"], 2, axis=1)
+def test_refined_cells_are_both_views_with_unit_rows(fitted):
+    z1, z2 = np.split(fitted.obsm["X_scrcl_z"], 2, axis=1)
     for rows in (z1, z2, fitted.obsm["X_scrcl_e1"], fitted.obsm["X_scrcl_e2"]):
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
@@ -347,7 +348,7 @@ def test_results_can_have_another_name(cells):
 def test_number_of_clusters_that_is_given_is_used(cells, n_clusters):
     adata = fit(cells, n_clusters=n_clusters, recipe=SMALL)
     assert adata.obs["scrcl"].nunique() == n_clusters
-    assert adata.obsm["X_scrcl"].shape == (120, 2 * n_clusters)
+    assert adata.obsm["X_scrcl_z"].shape == (120, 2 * n_clusters)
 
 
 def test_number_of_clusters_is_estimated_when_not_given_and_said_so(cells):
@@ -357,7 +358,7 @@ def test_number_of_clusters_is_estimated_when_not_given_and_said_so(cells):
 
 
 def test_width_of_the_refined_views_can_be_set(cells):
-    assert fit(cells, n_clusters=3, recipe=SMALL.with_(out_dim=7)).obsm["X_scrcl"].shape == (120, 14)
+    assert fit(cells, n_clusters=3, recipe=SMALL.with_(out_dim=7)).obsm["X_scrcl_z"].shape == (120, 14)
 
 
 def test_zero_epochs_cluster_the_untrained_model(cells):
@@ -369,9 +370,12 @@ def test_zero_epochs_cluster_the_untrained_model(cells):
 @pytest.mark.parametrize("embedding", ["z", "e", "ez", "e1", "e2"])
 def test_clusters_are_those_of_the_embedding_that_the_recipe_names(cells, embedding):
     adata = fit(cells, n_clusters=3, recipe=SMALL.with_(embedding=embedding))
-    e, z = ["X_scrcl_e1", "X_scrcl_e2"], ["X_scrcl"]
+    e, z = ["X_scrcl_e1", "X_scrcl_e2"], ["X_scrcl_z"]
     parts = {"z": z, "e": e, "ez": e + z, "e1": ["X_scrcl_e1"], "e2": ["X_scrcl_e2"]}
     values = np.hstack([adata.obsm[key] for key in parts[embedding]])
+    np.testing.assert_array_equal(adata.obsm["X_scrcl"], values)
+    np.testing.assert_array_equal(clustered(adata), values)
+    adata.obsm["X_scrcl"] = adata.obsm.pop("X_scrcl_z")  # as files had it before version 0.2
     np.testing.assert_array_equal(clustered(adata), values)
     assert ari(clustering.kmeans(values, 3), adata.obs["scrcl"]) == 1
 

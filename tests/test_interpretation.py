@@ -40,7 +40,7 @@ def with_programs(adata, *, usage=None, programs=None) -> anndata.AnnData:
     adata = adata.copy()
     codes = adata.obs["label"].cat.codes.to_numpy()
     usage = np.eye(N_TYPES)[codes] if usage is None else usage
-    adata.obsm["X_scrcl"] = np.hstack([usage, usage])
+    adata.obsm["X_scrcl_z"] = np.hstack([usage, usage])
     adata.varm["scrcl_programs"] = adata.varm["programs"] if programs is None else programs
     adata.obs["scrcl"] = adata.obs["label"]
     return adata
@@ -224,7 +224,7 @@ def test_usage_and_expression_are_centered_means_per_cluster(simulated):
     rng = np.random.default_rng(5)
     z = rng.normal(size=(simulated.n_obs, 2 * N_TYPES))
     adata = with_programs(simulated)
-    adata.obsm["X_scrcl"] = z
+    adata.obsm["X_scrcl_z"] = z
     found = interpretation.gene_programs(adata)
     both = (z[:, :N_TYPES] + z[:, N_TYPES:]) / 2
     expected = pd.DataFrame(both - both.mean(axis=0)).groupby(adata.obs["label"].to_numpy()).mean()
@@ -279,7 +279,7 @@ def test_bad_input_names_the_value_and_the_fix(simulated):
     gap = adata.copy()
     gap.obs["scrcl"] = gap.obs["scrcl"].astype(object).where(np.arange(gap.n_obs) > 2)
     narrow = adata.copy()
-    narrow.obsm["X_scrcl"] = narrow.obsm["X_scrcl"][:, :3]
+    narrow.obsm["X_scrcl_z"] = narrow.obsm["X_scrcl_z"][:, :3]
     empty = with_programs(simulated, programs=np.zeros((simulated.n_vars, N_TYPES)))
     for call, error, says in [
         (lambda: interpretation.marker_genes(adata, "leiden"), DataError, "obs has no column 'leiden'.*fit a model"),

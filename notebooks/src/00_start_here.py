@@ -182,7 +182,7 @@ for cell, neighbors in enumerate(nearest):
 # %%
 settings = recipe("robust")
 fitted = fit(adata, n_clusters=10, recipe=settings, seed=SEED, copy=True)
-print("two encodings side by side:", clustered(fitted).shape, "| refined cells:", fitted.obsm["X_scrcl"].shape)
+print("two encodings side by side:", clustered(fitted).shape, "| refined cells:", fitted.obsm["X_scrcl_z"].shape)
 print("clusters:", fitted.obs["scrcl"].nunique(), "| protocol:", fitted.uns["scrcl"]["protocol"])
 print("epochs:", fitted.uns["scrcl"]["epochs"])
 
@@ -305,7 +305,7 @@ moments = {
 def draw(epochs):
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     now = moments[epochs]
-    for axes, values, name in ((left, clustered(now), "encoded"), (right, now.obsm["X_scrcl"], "refined")):
+    for axes, values, name in ((left, clustered(now), "encoded"), (right, now.obsm["X_scrcl_z"], "refined")):
         embedding(values, adata.obs["label"], title=f"{name} cells after {epochs} epochs", axes=axes, names=False)
     left.get_legend().remove()
     return fig

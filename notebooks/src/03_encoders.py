@@ -441,7 +441,7 @@ for seed in range(3 if PROFILE == "fast" else 5):
         both = np.hstack([one["X_scrcl_e1"], one["X_scrcl_e2"]])
         scores = {"e1": accuracy(one["X_scrcl_e1"]), "e2": accuracy(one["X_scrcl_e2"])}
         rows.append(
-            {"seed": seed, "trained": trained > 0} | scores | {"e": accuracy(both), "z": accuracy(one["X_scrcl"])}
+            {"seed": seed, "trained": trained > 0} | scores | {"e": accuracy(both), "z": accuracy(one["X_scrcl_z"])}
         )
 
 # %% tags=["nbval-ignore-output"]

@@ -339,7 +339,7 @@ for how, clusters in cuts.items():
 # [PAGA](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#paga) counts the edges of the neighbor graph between two clusters, and divides by what random edges would give.
 
 # %%
-graph = cell_graph(adata.obsm["X_scrcl"], n_neighbors=15)  # (n_cells, n_cells)
+graph = cell_graph(adata.obsm["X_scrcl_z"], n_neighbors=15)  # (n_cells, n_cells)
 member = pd.get_dummies(adata.obs["scrcl"]).to_numpy(dtype=float)  # (n_cells, n_clusters)
 between = member.T @ (graph @ member)  # (n_clusters, n_clusters) edges
 sizes, degree = member.sum(axis=0), between.sum(axis=1)
@@ -402,7 +402,7 @@ cluster_to_split = check("cluster_to_split", cluster_to_split).function
 # Four clusters of the same [embedding](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#embedding), and the one that you would split.
 
 # %%
-coarse = kmeans(adata.obsm["X_scrcl"], 4, seed=SEED)
+coarse = kmeans(adata.obsm["X_scrcl_z"], 4, seed=SEED)
 mixed = cluster_to_split(cell_scores.to_numpy(), coarse)
 suggested = cell_scores.idxmax(axis=1)[coarse == mixed].value_counts()
 print(
@@ -459,7 +459,7 @@ print("CD34+ cells:", rare.sum(), "| named Progenitor one by one:", (one_by_one 
 shares = {"refined cells": [], "two encodings": []}
 for seed in (0, 1, 2):
     once = fit(adata, n_clusters=8, recipe=recipe("robust"), seed=seed, copy=True)
-    pair = once.obsm["X_scrcl"], np.hstack([once.obsm["X_scrcl_e1"], once.obsm["X_scrcl_e2"]])
+    pair = once.obsm["X_scrcl_z"], np.hstack([once.obsm["X_scrcl_e1"], once.obsm["X_scrcl_e2"]])
     for share, values_of_cells in zip(shares.values(), pair, strict=True):
         clusters = kmeans(values_of_cells, 8, seed=seed)
         by_cluster = cell_scores.groupby(clusters).mean().idxmax(axis=1).loc[clusters].to_numpy()
@@ -521,7 +521,7 @@ print("leading genes of a program correlate more than equally abundant genes:", 
 
 # %%
 n_programs = loadings.shape[1]
-z1, z2 = adata.obsm["X_scrcl"][:, :n_programs], adata.obsm["X_scrcl"][:, n_programs:]
+z1, z2 = adata.obsm["X_scrcl_z"][:, :n_programs], adata.obsm["X_scrcl_z"][:, n_programs:]
 use = (z1 + z2) / 2  # (n_cells, n_programs)
 weights = loadings / loadings.sum().where(loadings.sum() > 0, 1)
 expressed = standard[loadings.index] @ weights  # (n_cells, n_programs)
@@ -539,7 +539,7 @@ use_nmf = model.fit_transform(values[loadings.index].to_numpy())  # (n_cells, n_
 by_nmf = adata.copy()
 by_nmf.varm["scrcl_programs"] = np.full((adata.n_vars, n_programs), np.nan)
 by_nmf.varm["scrcl_programs"][adata.var["highly_variable"]] = model.components_.T
-by_nmf.obsm["X_scrcl"] = np.hstack([use_nmf, use_nmf])
+by_nmf.obsm["X_scrcl_z"] = np.hstack([use_nmf, use_nmf])
 follows_nmf = interpretation.gene_programs(by_nmf).summary["follows_expression"]
 print("NMF: cells use every program whose genes they express:", bool((follows_nmf > 0.5).all()))
 print("model: so do they here:", bool((follows > 0.5).all()))
@@ -570,7 +570,7 @@ show(
 # Nothing like it is done to z.
 
 # %%
-print("share of negative entries in z is above 0.1:", bool((adata.obsm["X_scrcl"] < 0).mean() > 0.1))
+print("share of negative entries in z is above 0.1:", bool((adata.obsm["X_scrcl_z"] < 0).mean() > 0.1))
 print("share of negative entries in the use of NMF:", round(float((use_nmf < 0).mean()), 2))
 
 # %% [markdown]
@@ -629,7 +629,7 @@ truth.obs["scrcl"] = truth.obs["label"]
 truth.varm["scrcl_programs"] = truth.varm["programs"]
 users = np.eye(5)[truth.obs["label"].cat.codes]  # (n_cells, n_programs): each type uses its own
 for who, use_true in (("true users", users), ("random users", np.random.default_rng(SEED).normal(size=users.shape))):
-    truth.obsm["X_scrcl"] = np.hstack([use_true, use_true])
+    truth.obsm["X_scrcl_z"] = np.hstack([use_true, use_true])
     follows_true = interpretation.gene_programs(truth).summary["follows_expression"]
     print(f"{who}: use follows expression in every program:", bool((follows_true > 0.5).all()))
 

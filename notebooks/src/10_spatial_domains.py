@@ -416,7 +416,7 @@ kinds = {
     "smoothed in space, PCA + k-means": baselines.smoothed_pca_kmeans(tissue, 6, n_steps=steps, seed=SEED),
     "scRCL": clusters,
 }
-for part, key in {"e1": "X_scrcl_e1", "e2": "X_scrcl_e2", "z": "X_scrcl"}.items():
+for part, key in {"e1": "X_scrcl_e1", "e2": "X_scrcl_e2", "z": "X_scrcl_z"}.items():
     kinds[f"scRCL, {part} alone"] = clustering.kmeans(fitted.obsm[key], 6, seed=SEED)
 voters = 20
 scores = pd.DataFrame(
@@ -457,7 +457,7 @@ def in_two_directions(values):
     return variance[:2].sum() / variance.sum()
 
 
-e1, z1 = fitted.obsm["X_scrcl_e1"], fitted.obsm["X_scrcl"][:, :6]  # z = [z1, z2], a column for each of 6 programs
+e1, z1 = fitted.obsm["X_scrcl_e1"], fitted.obsm["X_scrcl_z"][:, :6]  # z = [z1, z2], a column for each of 6 programs
 print("two directions hold over three quarters of the encodings e1:", in_two_directions(e1) > 0.75)
 print("two directions hold over three quarters of the refined cells z1:", in_two_directions(z1) > 0.75)
 

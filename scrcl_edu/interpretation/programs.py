@@ -77,7 +77,7 @@ def gene_programs(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 20) 
     Parameters
     ----------
     adata
-        After a fit: ``varm["scrcl_programs"]``, ``obsm["X_scrcl"]`` (z of both views), log-normalized `X`, clusters.
+        After a fit: ``varm["scrcl_programs"]``, ``obsm["X_scrcl_z"]`` (z of both views), log-normalized `X`, clusters.
     groupby
         Column of clusters.
     n_genes
@@ -293,10 +293,10 @@ def _cell_expression(adata: AnnData, loadings: pd.DataFrame) -> np.ndarray:
 
 def _cell_usage(adata: AnnData, loadings: pd.DataFrame) -> np.ndarray:
     """Mean of z over the two views, (n_cells, n_programs)."""
-    z, n_programs = embedding_of(adata, "X_scrcl"), loadings.shape[1]
+    z, n_programs = embedding_of(adata, "X_scrcl_z"), loadings.shape[1]
     if z.shape[1] != 2 * n_programs:
         raise DataError(
-            f"obsm['X_scrcl'] has {z.shape[1]} columns but {n_programs} programs need {2 * n_programs} "
+            f"obsm['X_scrcl_z'] has {z.shape[1]} columns but {n_programs} programs need {2 * n_programs} "
             "(z of both views); take both from the same fit"
         )
     return (z[:, :n_programs] + z[:, n_programs:]) / 2
