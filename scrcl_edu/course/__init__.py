@@ -7,6 +7,7 @@ from typing import Any
 
 _WHERE = {
     "check": "checking",
+    "claim": "claims",
     "hint": "hints",
     "quiz": "quizzing",
     "slider": "widgets",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from scrcl_edu.course.claims import STRICT
 from scrcl_edu.course.lessons import choose, find_notebooks
 from scrcl_edu.course.widgets import VIEW
 from scrcl_edu.errors import InputFileError
@@ -152,7 +153,7 @@ def _text(notebook: Any) -> str:
 def _execute(notebook: Any, folder: Path) -> None:
     from nbclient import NotebookClient
 
-    with own_progress():
+    with own_progress(), strictly():
         client = NotebookClient(
             notebook,
             timeout=600,
@@ -166,16 +167,26 @@ def _execute(notebook: Any, folder: Path) -> None:
 @contextlib.contextmanager
 def own_progress() -> Iterator[None]:
     """Keep the progress of lessons that are run by machine out of the learner's own."""
-    before = os.environ.get("SCRCL_EDU_PROGRESS")
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["SCRCL_EDU_PROGRESS"] = str(Path(place) / "progress.json")
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["SCRCL_EDU_PROGRESS"]
-            else:
-                os.environ["SCRCL_EDU_PROGRESS"] = before
+    with tempfile.TemporaryDirectory() as place, _environment("SCRCL_EDU_PROGRESS", str(Path(place, "progress.json"))):
+        yield
+
+
+def strictly() -> contextlib.AbstractContextManager[None]:
+    """Let a claim that does not hold stop its lesson."""
+    return _environment(STRICT, "1")
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _clean(notebook: Any) -> None:
