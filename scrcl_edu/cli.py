@@ -254,6 +254,30 @@ def doctor(network: bool) -> None:
     click.echo(examine(network=network))
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.option("--lesson", help="Two digits, when all files are of one lesson  [default: told from each file]")
+@click.option("--seconds", default=60.0, show_default=True, help="Time for one submission.")
+@click.option("--memory", default=2000, show_default=True, help="Memory for one submission, in MB.")
+@click.option("--jobs", default=2, show_default=True, help="Submissions at once.")
+@click.option("--salt", default=0, show_default=True, help="Draws the inputs that answers are tried on.")
+@click.option("--repair", is_flag=True, help="Do not grade: write notebooks that nbgrader can grade.")
+@click.option("--overwrite", is_flag=True, help="Replace results that are there.")
+def grade(folder: Path, out: Path, lesson: str | None, repair: bool, overwrite: bool, **settings: Any) -> None:
+    """Grade submitted notebooks in FOLDER, whatever state they are in: a table, and a page for each learner."""
+    from scrcl_edu.classroom import grading, judging, repairing
+
+    if repair:
+        repairing.repair(folder, out, lesson=lesson, overwrite=overwrite, report=click.echo)
+        return
+    limits = judging.Limits(settings.pop("seconds"), settings.pop("memory"))
+    results = grading.grade(
+        folder, out, lesson=lesson, limits=limits, overwrite=overwrite, report=click.echo, **settings
+    )
+    click.echo(f"{sum(not one.problem for one in results)} of {len(results)} files graded; see {out / 'results.html'}")
+
+
 def _read(source: str) -> AnnData:
     from scrcl_edu import datasets as registry
 
