@@ -22,9 +22,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from scrcl_edu.course.exercises import catalogue
 from scrcl_edu.course.lessons import LESSONS as NAMES
 from scrcl_edu.course.quizzes import questions
+from scrcl_edu.course.tasks import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "out" / "browser"

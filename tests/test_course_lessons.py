@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from scrcl_edu.course import build_lessons, run_lessons
-from scrcl_edu.course.build import read_source, student_edition
+from scrcl_edu.course.build import GIVEN, read_source, student_edition
 from scrcl_edu.course.lessons import choose, find_notebooks
 from scrcl_edu.errors import InputFileError, SettingsError
 
@@ -186,6 +186,21 @@ def test_only_the_solution_is_taken_out(tmp_path):
     assert student.cells[0].source == (
         "def f(x):\n    y = 1\n    raise NotImplementedError  # your code here\n    return y"
     )
+
+
+def test_the_student_edition_has_the_given_code_where_a_fault_is_to_be_mended(tmp_path):
+    (tmp_path / "03_x.py").write_text(
+        '# %%\ndef f_given(x):\n    """Half."""\n    y = x / 3\n    return y\n\n'
+        "# %%\ndef f(x):\n    ### BEGIN SOLUTION\n    return x / 2\n    ### END SOLUTION\n"
+    )
+    student = student_edition(read_source(tmp_path / "03_x.py"))
+    assert student.cells[1].source == f"def f(x):\n    {GIVEN}\n    y = x / 3\n    return y"
+
+
+def test_the_stub_of_a_value_runs_through(tmp_path):
+    (tmp_path / "03_x.py").write_text("# %%\nanswer = None\n### BEGIN SOLUTION\nanswer = 3\n### END SOLUTION\n")
+    (cell,) = student_edition(read_source(tmp_path / "03_x.py")).cells
+    assert cell.source == "answer = None\n...  # your code here"
 
 
 def test_nbval_is_red_on_one_changed_number_and_green_on_all_other_cells(course, tmp_path):

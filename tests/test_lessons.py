@@ -9,16 +9,17 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from scrcl_edu.course import run_lessons
-from scrcl_edu.course.build import MACHINE_PATH, SOLUTION, freshness, read_source
-from scrcl_edu.course.exercises import catalogue
+from scrcl_edu.course.build import GIVEN, MACHINE_PATH, SOLUTION, freshness, read_source
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.quizzes import questions
+from scrcl_edu.course.tasks import catalogue
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
@@ -109,7 +110,7 @@ def test_the_student_edition_holds_no_solution_and_no_output(source):
     student = _student(source).read_text(encoding="utf-8")
     assert "SOLUTION" not in student
     solutions = SOLUTION.findall(source.read_text(encoding="utf-8"))
-    assert student.count("raise NotImplementedError  # your code here") == len(solutions)
+    assert student.count("# your code here") + student.count(GIVEN) == len(solutions)
     assert not any(cell.outputs or cell.execution_count for cell in _code_cells(_student(source)))
 
 
@@ -123,14 +124,40 @@ def test_parameters_are_the_two_that_run_sets(source):
 
 @each_lesson
 def test_every_exercise_of_the_lesson_is_there_and_goes_on_whatever_happens(source):
-    text = source.read_text(encoding="utf-8")
-    expected = {name for name, exercise in catalogue().items() if exercise.lesson == source.stem[:2]}
-    assert set(re.findall(r"^(\w+) = check\(\"(?:\w+)\", \w+\)\.function$", text, re.MULTILINE)) == expected
+    text, tasks = source.read_text(encoding="utf-8"), catalogue("check")
+    expected = {name for name, task in tasks.items() if task.lesson == source.stem[:2]}
+    assert set(re.findall(r"^(\w+) = check\(\"\1\", \1\)(?:\.function)?$", text, re.MULTILINE)) == expected
     assert expected <= set(re.findall(r"^hint\(\"(\w+)\"\)$", text, re.MULTILINE))
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name in expected:
-            wanted = list(inspect.signature(catalogue()[node.name].reference).parameters)
+            wanted = list(inspect.signature(tasks[node.name].reference).parameters)
             assert [argument.arg for argument in node.args.args] == wanted
+
+
+@each_lesson
+def test_a_lesson_calls_its_own_tasks_by_their_kinds_and_reveals_what_it_lets_guess(source):
+    text = source.read_text(encoding="utf-8")
+    called = re.findall(r"\b(predict|reveal|mend|transfer|explain|given)\(\"(\w+)\"", text)
+    for function, name in called:
+        task = catalogue()[name]
+        assert task.lesson == source.stem[:2]
+        assert task.kind == {"reveal": "predict", "given": "transfer"}.get(function, function)
+    names = {function: [name for f, name in called if f == function] for function in ("predict", "reveal")}
+    assert names["predict"] == names["reveal"]
+
+
+@each_lesson
+def test_given_code_is_what_the_catalogue_calls_faulty(source):
+    def body(code):
+        (function,) = ast.parse(textwrap.dedent(code)).body
+        return [ast.dump(line) for line in function.body[1 if ast.get_docstring(function) else 0 :]]
+
+    for cell in read_source(source).cells:
+        found = re.search(r"^def (\w+)_given\b", cell.source, re.MULTILINE) if cell.cell_type == "code" else None
+        if found:
+            faulty = catalogue("mend")[found.group(1)].faulty
+            (shown,) = (n for n in ast.parse(cell.source).body if isinstance(n, ast.FunctionDef))
+            assert body(ast.unparse(shown)) == body(inspect.getsource(faulty))
 
 
 @each_lesson
@@ -150,7 +177,7 @@ def test_the_student_edition_runs_from_top_to_bottom_unsolved(source, tmp_path):
     said = "\n".join(
         text for cell in _code_cells(tmp_path / "out" / f"{source.stem}.ipynb") for text in _compared_texts(cell)
     )
-    for name in (name for name, exercise in catalogue().items() if exercise.lesson == source.stem[:2]):
+    for name in (name for name, task in catalogue("check").items() if task.lesson == source.stem[:2]):
         assert f"{name}: not started yet" in said
     assert ": not yet" not in said
 

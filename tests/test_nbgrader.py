@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from scrcl_edu.course.build import STUB, read_source, student_edition
-from scrcl_edu.course.exercises import catalogue
+from scrcl_edu.course.tasks import catalogue
 
 api = pytest.importorskip("nbgrader.api", reason="nbgrader is not installed; pip install 'scrcl_edu[grade]'")
 

@@ -1,4 +1,4 @@
-"""What makes notebooks a course: checks, hints, quizzes, sliders, progress, and how lessons are built and run."""
+"""What makes notebooks a course: tasks and their checks, hints, quizzes, sliders; how lessons are built and run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import Any
 _WHERE = {
     "check": "checking",
     "claim": "claims",
+    "mend": "checking",
+    "predict": "predicting",
+    "reveal": "predicting",
+    "transfer": "transferring",
+    "given": "transferring",
+    "explain": "explaining",
     "hint": "hints",
     "quiz": "quizzing",
     "slider": "widgets",

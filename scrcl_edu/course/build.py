@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import copy
 import os
 import re
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from scrcl_edu.errors import InputFileError
 from scrcl_edu.files import atomic_path
 
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL)
-CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")
+CHECK = re.compile(r"""\b(?:check|mend|transfer)\(\s*["'](\w+)["']""")
 MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|/var/folders/|[A-Z]:\\\\Users)[\w./\\-]*")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 STUB = "raise NotImplementedError  # your code here"
+STUB_OF_A_VALUE = "...  # your code here"  # in no function: the student edition must run through
+GIVEN = "# as given: find the fault, and mend it here"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -111,13 +115,41 @@ def _nbgrader(cell: Any) -> dict[str, Any]:
 
 
 def student_edition(notebook: Any) -> Any:
-    """The same lesson with a stub in place of each solution, and without outputs."""
+    """The same lesson without solutions and outputs.
+
+    In place of a solution stands a stub; where the lesson gives a function `NAME_given` with a fault, its code.
+    """
     student = copy.deepcopy(notebook)
+    given = _given_code(student)
     for cell in student.cells:
         if cell.cell_type == "code":
-            cell.source = SOLUTION.sub(lambda found: found.group(1) + STUB, cell.source)
+            defined = re.search(r"^def (\w+)", cell.source, re.MULTILINE)
+            cell.source = _without_solution(cell.source, given.get(f"{defined.group(1)}_given", "") if defined else "")
             cell.outputs, cell.execution_count = [], None
     return student
+
+
+def _without_solution(source: str, given: str) -> str:
+    def stub(found: re.Match[str]) -> str:
+        indent = found.group(1)
+        if given:
+            return textwrap.indent(f"{GIVEN}\n{given}", indent)
+        return indent + (STUB if indent else STUB_OF_A_VALUE)
+
+    return SOLUTION.sub(stub, source)
+
+
+def _given_code(notebook: Any) -> dict[str, str]:
+    """The bodies of the functions that a lesson gives with a fault, without their docstrings."""
+    found = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "_given(" in cell.source:
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef) and node.name.endswith("_given"):
+                    first = node.body[1 if ast.get_docstring(node) else 0]
+                    lines = cell.source.splitlines()[first.lineno - 1 : node.end_lineno]
+                    found[node.name] = textwrap.dedent("\n".join(lines))
+    return found
 
 
 def _build(source: Path, folder: Path) -> list[str]:

@@ -1,84 +1,46 @@
 """Checks that name the mistake: a learner's function beside the package's own, on small random inputs.
 
-Each exercise knows wrong answers (mutants). When a learner's result equals a mutant's, its message is the likely cause.
+Each exercise knows wrong answers (mutants). When a learner's result equals a mutant's, its message is the likely cause;
+when it equals none, the relation between what came out and what was expected is said in words.
 """
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import inspect
-import os
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from scrcl_edu.course.comparing import describe, difference, kind, numbers
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises import catalogue
-from scrcl_edu.course.record import keep
+from scrcl_edu.course.comparing import comparable, describe, difference, numbers, parts, rounded
+from scrcl_edu.course.events import Event, tell
+from scrcl_edu.course.finding import find, find_exercise
+from scrcl_edu.course.graph_picture import beside, is_small_graph
+from scrcl_edu.course.measuring import cost_slip, gradient_slip
+from scrcl_edu.course.relations import relation_over_inputs
 from scrcl_edu.course.running import Outcome, TimeUp, call, first_line, trace
-from scrcl_edu.course.showing import box, publish
-from scrcl_edu.errors import SettingsError
+from scrcl_edu.course.showing import publish
+from scrcl_edu.course.task import Exercise, Mend, Mutant
+from scrcl_edu.course.verdicts import Result, failed, not_started, passed, raise_while_grading, signature
 
 
-@dataclass(frozen=True, repr=False)
-class Result:
-    """What a check found.
+class Attempt(NamedTuple):
+    """One input, what a learner's function made of it, and what was expected."""
 
-    Attributes
-    ----------
-    passed
-        Whether every input gave the right result.
-    status
-        `passed`, `not started`, or `not yet`.
-    title, rows
-        What was shown, in parts.
-    cause
-        The likely cause alone; empty when there is none.
-    function
-        The learner's function when it passed, otherwise the package's own, so that the lesson goes on.
-    """
-
-    passed: bool
-    status: str
-    title: str
-    rows: tuple[tuple[str, str], ...]
-    cause: str
-    function: Callable[..., Any]
-
-    @property
-    def message(self) -> str:
-        """The text that was shown."""
-        return self._box()["text/plain"]
-
-    def _box(self) -> dict[str, str]:
-        good = {"passed": True, "not started": None, "not yet": False}[self.status]
-        return box(self.title, self.rows, good=good)
-
-    def __repr__(self) -> str:
-        return f"<check: {self.status}>"
-
-    def _ipython_display_(self) -> None:
-        """Show nothing: the check has shown its box already."""
+    arguments: dict[str, Any]
+    outcome: Outcome
+    expected: Outcome
 
 
-class CheckFailed(AssertionError):
-    """An answer is not right; raised only while nbgrader grades."""
+class Cause(NamedTuple):
+    """The short name of a mistake, and what to tell about it."""
+
+    mistake: str
+    message: str
 
 
-def find_exercise(name: str) -> Exercise:
-    """Look an exercise up by name; unknown names raise a SettingsError that offers the nearest one."""
-    known = catalogue()
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(str(name), known, n=1)
-    guess = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(sorted(known))}"
-    raise SettingsError(f"there is no exercise called {name!r}; {guess}")
+UNKNOWN = Cause("", "")
 
 
 def check(name: str, function: Callable[..., Any]) -> Result:
@@ -93,38 +55,64 @@ def check(name: str, function: Callable[..., Any]) -> Result:
 
     Returns
     -------
-    A :class:`Result`. Its ``function`` is what the lesson goes on with.
+    A function for the lesson to go on with: the learner's own when it passed, otherwise the package's. Its ``whose``
+    says which of the two it is.
 
     Raises
     ------
     SettingsError
         When no exercise has this name.
     """
-    result = judge(find_exercise(name), function)
-    if result.status != "not started":
-        keep("exercises", name, "passed" if result.passed else "tried")
-    publish(result._box())
-    if not result.passed and os.environ.get("NBGRADER_EXECUTION"):
-        raise CheckFailed(result.message)
+    return _shown(find_exercise(name), function)
+
+
+def mend(name: str, function: Callable[..., Any]) -> Result:
+    """Judge a function whose fault a learner has mended; as :func:`check`, and code left as given is not started.
+
+    Parameters
+    ----------
+    name
+        Name of the task.
+    function
+        The mended function itself, without parentheses.
+
+    Returns
+    -------
+    As of :func:`check`.
+
+    Raises
+    ------
+    SettingsError
+        When there is no fault of this name to mend.
+    """
+    return _shown(find(name, Mend), function)
+
+
+def _shown(exercise: Exercise, function: Any) -> Result:
+    result = judge(exercise, function)
+    publish(result.bundle())
+    status = {"not yet": "tried"}.get(result.status, result.status)
+    tell(Event(exercise.name, exercise.kind, status, result.mistake))
+    if not result.passed:
+        raise_while_grading(result.message)
     return result
 
 
-def judge(exercise: Exercise, function: Callable[..., Any]) -> Result:
-    """Judge a function without showing or recording anything; see :func:`check`."""
+def judge(exercise: Exercise, function: Any) -> Result:
+    """Judge a function without showing or telling anything; see :func:`check`."""
+    if isinstance(function, Result):  # the cell of the check is run again
+        function = function.own
     if function is exercise.reference:
-        return _started(
-            exercise, "this is the package's own function. Run the cell with your definition, then this one."
-        )
+        text = "this is the package's own function. Run the cell with your definition, then this one."
+        return not_started(exercise, text, function)
     if not callable(function):
-        given = f"{describe(function, brief=True)} was given"
-        return _failed(
-            exercise, function, None, given, "Hand over the function itself, without calling it: no parentheses."
-        )
+        came = f"{describe(function, brief=True)} was given"
+        cause = "Hand over the function itself, without calling it: no parentheses."
+        return failed(exercise, function, None, came, cause, mistake="called")
     misfit = _misfit(exercise, function)
     if misfit:
-        return _failed(
-            exercise, function, None, misfit, f"The signature is {_signature(exercise)}.", line=first_line(function)
-        )
+        cause = f"The signature is {signature(exercise)}: {misfit}."
+        return failed(exercise, function, None, "", cause, mistake="signature", line=first_line(function))
     attempts = []
     for number, arguments in enumerate(exercise.cases()):
         # Ours goes first, so that what is slow only once does not count against the learner's time limit.
@@ -133,14 +121,16 @@ def judge(exercise: Exercise, function: Callable[..., Any]) -> Result:
             raise expected.error
         outcome = _call(exercise, function, arguments, quiet=number > 0)
         if isinstance(outcome.error, NotImplementedError):
-            return _started(exercise, "write the function, run its cell, then run this one again.")
-        attempts.append((arguments, outcome, expected))
+            return not_started(exercise, "write the function, run its cell, then run this one again.", function)
+        attempts.append(Attempt(arguments, outcome, expected))
         if isinstance(outcome.error, TimeUp):
             break
-    wrong = [attempt for attempt in attempts if not attempt[1].same_as(attempt[2])]
-    if not wrong:
-        return _passed(exercise, function)
-    return _explained(exercise, function, attempts, wrong[0])
+    wrong = next((attempt for attempt in attempts if not attempt.outcome.same_as(attempt.expected)), None)
+    if wrong is None:
+        return _beyond_values(exercise, function, attempts)
+    if isinstance(exercise, Mend) and all(_as_given(exercise, attempt) for attempt in attempts):
+        return not_started(exercise, f"find the fault and mend it. {exercise.symptom}", function)
+    return _explained(exercise, function, attempts, wrong)
 
 
 def _call(
@@ -149,8 +139,8 @@ def _call(
     return call(function, arguments, through=exercise.through, seconds=exercise.seconds, quiet=quiet)
 
 
-def _signature(exercise: Exercise) -> str:
-    return f"{exercise.name}({', '.join(inspect.signature(exercise.reference).parameters)})"
+def _as_given(exercise: Mend, attempt: Attempt) -> bool:
+    return _call(exercise, exercise.faulty, attempt.arguments).same_as(attempt.outcome)
 
 
 def _misfit(exercise: Exercise, function: Callable[..., Any]) -> str:
@@ -164,37 +154,60 @@ def _misfit(exercise: Exercise, function: Callable[..., Any]) -> str:
     return ""
 
 
-def _explained(
-    exercise: Exercise,
-    function: Callable[..., Any],
-    attempts: list[tuple[dict[str, Any], Outcome, Outcome]],
-    wrong: tuple[dict[str, Any], Outcome, Outcome],
-) -> Result:
+def _beyond_values(exercise: Exercise, function: Callable[..., Any], attempts: list[Attempt]) -> Result:
+    for mistake, slip in (("gradient", gradient_slip), ("cost", cost_slip)):
+        cause = slip(exercise, function)
+        if cause:
+            return failed(exercise, function, None, "", cause, mistake=mistake, line=first_line(function))
+    notes = (rounded(attempt.outcome.value, attempt.expected.value) for attempt in attempts)
+    return passed(exercise, function, next(filter(None, notes), ""))
+
+
+def _explained(exercise: Exercise, function: Callable[..., Any], attempts: list[Attempt], wrong: Attempt) -> Result:
     arguments, outcome, expected = wrong
-    cause = _known_mistake(exercise, attempts)
-    line, came, should = outcome.line, "", ""
+    cause, came, should, picture = _known_mistake(exercise, attempts), "", "", ""
+    line = outcome.line
     if isinstance(outcome.error, TimeUp):
         came = f"still running after {exercise.seconds:g} s, and was stopped"
-        cause = cause or "A loop that never ends? Look at what changes its condition."
+        cause = _or(cause, "no end", "A loop that never ends? Look at what changes its condition.")
     elif outcome.error is not None:
         came = f"your code stopped with {type(outcome.error).__name__}: {_short(outcome.error)}"
-        cause = cause or _advice_on(outcome.error, arguments)
+        cause = _or(cause, type(outcome.error).__name__, _advice_on(outcome.error, arguments))
     elif outcome.value is None and expected.value is not None:
         came, line = "None", trace(function, arguments)[1] or first_line(function)
-        cause = (
-            "The function ends without a return statement, or returns the result of something that changes in place."
-        )
+        text = "The function ends without a return statement, or returns the result of something that changes in place."
+        cause = Cause("no return", text)
     elif outcome.changed:
         line = trace(function, arguments)[0] or first_line(function)
         came = f"your function changes its input {', '.join(outcome.changed)}"
-        cause = "Work on a copy, or write the step so that it makes a new array; the caller still needs the old one."
+        text = "Work on a copy, or write the step so that it makes a new array; the caller still needs the old one."
+        cause = Cause("input changed", text)
     else:
         came, should = describe(outcome.value), describe(expected.value)
-        cause = cause or _over_all_inputs(attempts) or _sentence(difference(outcome.value, expected.value))
-    return _failed(exercise, function, arguments, came, cause, should=should, line=line)
+        if is_small_graph(expected.value) and is_small_graph(outcome.value, like=expected.value):
+            picture = beside(numbers(outcome.value), numbers(expected.value))
+        if not cause.message:
+            cause = _related(attempts)
+        if not cause.message:
+            cause = _of_one(exercise, attempts, wrong)
+    return failed(
+        exercise,
+        function,
+        arguments,
+        came,
+        cause.message,
+        mistake=cause.mistake,
+        should=should,
+        line=line,
+        picture=picture,
+    )
 
 
-def _known_mistake(exercise: Exercise, attempts: list[tuple[dict[str, Any], Outcome, Outcome]]) -> str:
+def _or(cause: Cause, mistake: str, message: str) -> Cause:
+    return cause if cause.message else Cause(mistake, message)
+
+
+def _known_mistake(exercise: Exercise, attempts: list[Attempt]) -> Cause:
     for mutant in exercise.mutants:
         some = False
         for given, outcome, _ in attempts:
@@ -206,42 +219,66 @@ def _known_mistake(exercise: Exercise, attempts: list[tuple[dict[str, Any], Outc
             some = some or same
         else:
             if some:
-                return mutant.message
+                return Cause(mutant.name, mutant.message)
     wrong = [(outcome, given) for given, outcome, expected in attempts if not outcome.same_as(expected)]
-    signs = (mutant for mutant in exercise.mutants if mutant.sign is not None)
-    return next((m.message for m in signs if all(shows(m, outcome, given) for outcome, given in wrong)), "")
+    for mutant in exercise.mutants:
+        if mutant.sign is not None and all(shows(mutant, outcome, given) for outcome, given in wrong):
+            return Cause(mutant.name, mutant.message)
+    return UNKNOWN
 
 
 def shows(mutant: Mutant, outcome: Outcome, arguments: dict[str, Any]) -> bool:
     """Whether a result carries a mutant's sign; a result of a kind that the sign cannot read does not."""
+    return _true(mutant.sign, outcome, arguments)
+
+
+def _true(condition: Callable[[Any, dict[str, Any]], bool], outcome: Outcome, arguments: dict[str, Any]) -> bool:
     if outcome.error is not None or outcome.changed:
         return False
     with contextlib.suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return bool(mutant.sign(outcome.value, arguments))
+        return bool(condition(outcome.value, arguments))
     return False
 
 
-def _over_all_inputs(attempts: list[tuple[dict[str, Any], Outcome, Outcome]]) -> str:
-    """What single numbers show only when those of several inputs are seen together."""
-    pairs = [(outcome.value, expected.value) for _, outcome, expected in attempts]
-    if len(pairs) < 2 or any(outcome.error is not None for _, outcome, _ in attempts):
-        return ""
-    if any(kind(v) != "a number" and getattr(v, "shape", None) != () for pair in pairs for v in pair):
-        return ""
-    got, expected = np.array([[float(numbers(v)) for v in pair] for pair in pairs]).T
-    if np.ptp(expected) > 0 and np.ptp(got) == 0:
-        return f"Your result is {got[0]:.4g} whatever the input. Which argument is not used?"
-    if not expected.all() or not np.isfinite(got).all():
-        return ""
-    ratio = got[0] / expected[0]
-    if ratio and not np.isclose(ratio, 1) and np.allclose(got, ratio * expected, rtol=1e-5):
-        times = "minus the expected one" if np.isclose(ratio, -1) else f"{ratio:.4g} times the expected one"
-        return f"For every input your result is {times}: one factor is wrong, the rest is right."
-    shift = got[0] - expected[0]
-    if not np.isclose(shift, 0) and np.allclose(got - expected, shift, rtol=1e-5):
-        return f"For every input your result is the expected one {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}."
-    return ""
+def _related(attempts: list[Attempt]) -> Cause:
+    """The relation between what came out and what was expected that holds on every input, if there is one."""
+    if any(outcome.error is not None for _, outcome, _ in attempts):
+        return UNKNOWN
+    taken = [parts(outcome.value, expected.value) for _, outcome, expected in attempts]
+    if any(text for text, _ in taken):
+        return UNKNOWN
+    sizes = [_sizes(arguments) for arguments, _, _ in attempts]
+    for leaves in zip(*(leaves for _, leaves in taken), strict=True):  # one part of the result, over all inputs
+        if not all(comparable(got, expected) for got, expected, _ in leaves):
+            return UNKNOWN
+        pairs = [(numbers(got), numbers(expected)) for got, expected, _ in leaves]
+        found = relation_over_inputs(pairs, sizes if len(sizes) == len(pairs) else ())
+        if found:
+            part = leaves[0][2]
+            return Cause(found.name, found.sentence if part == "the result" else f"{_sentence(part)} {found.text}.")
+        if any(difference(got, expected) for got, expected, _ in leaves):
+            return UNKNOWN
+    return UNKNOWN
+
+
+def _sizes(arguments: dict[str, Any]) -> dict[str, int]:
+    shaped = {name: value.shape for name, value in arguments.items() if getattr(value, "shape", ())}
+    return {
+        f"{line} of {name}": size
+        for name, shape in shaped.items()
+        for line, size in zip(("rows", "columns") if len(shape) > 1 else ("entries",), shape, strict=False)
+    }
+
+
+def _of_one(exercise: Exercise, attempts: list[Attempt], wrong: Attempt) -> Cause:
+    for one in exercise.properties:
+        if not _true(one.holds, wrong.outcome, wrong.arguments):
+            return Cause(one.name, one.message)
+    text = _sentence(difference(wrong.outcome.value, wrong.expected.value))
+    n_right = sum(attempt.outcome.same_as(attempt.expected) for attempt in attempts)
+    right = f" {n_right} of {len(attempts)} inputs came out right: what is special about this one?" if n_right else ""
+    return Cause("", text + right)
 
 
 def _advice_on(error: BaseException, arguments: dict[str, Any]) -> str:
@@ -249,6 +286,8 @@ def _advice_on(error: BaseException, arguments: dict[str, Any]) -> str:
         return f"Something was asked for {_short(error)}, which it does not hold. Which names does it have?"
     if isinstance(error, IndexError):
         return "A place was asked for that is not there: n entries have the places 0 to n - 1. Print the two sizes."
+    if isinstance(error, NameError):
+        return f"{_short(error)}: nothing of that name is known here. Was the cell that makes it run?"
     shaped = {name: value.shape for name, value in arguments.items() if getattr(value, "shape", ())}
     if not shaped or not re.search(r"shape|dimension|size|broadcast|mismatch|mat1", str(error)):
         return "Read the error's last words, then print what stands on this line just above it."
@@ -266,45 +305,3 @@ def _short(error: BaseException) -> str:
 
 def _sentence(text: str | None) -> str:
     return f"{text[0].upper()}{text[1:]}" if text else "The same function gave different results when called again."
-
-
-def _passed(exercise: Exercise, function: Callable[..., Any]) -> Result:
-    tried = f"{exercise.n_inputs} random inputs" if exercise.n_inputs > 1 else "one input"
-    rows = (
-        ("Tried", f"{tried}; each result equals the package's own"),
-        ("Tested", exercise.tested),
-        ("Not tested", exercise.not_tested),
-    )
-    return Result(True, "passed", f"{exercise.name}: passed", rows, "", function)
-
-
-def _started(exercise: Exercise, text: str) -> Result:
-    rows = (
-        ("To do", text),
-        ("Help", f'hint("{exercise.name}")'),
-        ("Meanwhile", f"the lesson goes on with the package's own {exercise.name}, so nothing below is locked"),
-    )
-    return Result(False, "not started", f"{exercise.name}: not started yet", rows, "", exercise.reference)
-
-
-def _failed(
-    exercise: Exercise,
-    function: Callable[..., Any],
-    arguments: dict[str, Any] | None,
-    came: str,
-    cause: str,
-    *,
-    should: str = "",
-    line: str = "",
-) -> Result:
-    tried = "" if arguments is None else "\n".join(f"{name} = {describe(value)}" for name, value in arguments.items())
-    rows = [
-        ("Tried", _signature(exercise) + (f" with\n{tried}" if tried else "")),
-        ("Came out", came),
-        ("Expected", should),
-        ("Your code", line),
-        ("Likely cause", cause),
-        ("Help", f'hint("{exercise.name}"); until it passes the lesson goes on with the package\'s own function'),
-    ]
-    shown = tuple(row for row in rows if row[1])
-    return Result(False, "not yet", f"{exercise.name}: not yet", shown, cause, exercise.reference)

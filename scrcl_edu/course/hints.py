@@ -1,11 +1,11 @@
-"""Hints that come in steps; the last one is where the solved lesson stands."""
+"""Hints that come in steps; the last one is where the worked lesson stands."""
 
 from __future__ import annotations
 
 import html
 from collections import Counter
 
-from scrcl_edu.course.checking import find_exercise
+from scrcl_edu.course.finding import find_exercise
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.showing import publish
 
@@ -13,7 +13,7 @@ _asked: Counter[str] = Counter()
 
 
 def hint(name: str) -> None:
-    """Show the next hint for an exercise; ask again for more, the last one points at the solved lesson.
+    """Show the next hint for an exercise; ask again for more, the last one points at the worked lesson.
 
     Parameters
     ----------
@@ -26,7 +26,10 @@ def hint(name: str) -> None:
         When no exercise has this name.
     """
     exercise = find_exercise(name)
-    solved = f"The solution is in the solved lesson: open {LESSONS[exercise.lesson]}.ipynb and look for def {name}."
+    solved = (
+        f"A solution stands in the worked edition of this lesson, notebooks/{LESSONS[exercise.lesson]}.ipynb (yours is "
+        f"in notebooks/student): look for def {name}."
+    )
     steps = [*exercise.hints, solved]
     step = min(_asked[name], len(steps) - 1)
     _asked[name] += 1

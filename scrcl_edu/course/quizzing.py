@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from scrcl_edu.course.events import Event, tell
 from scrcl_edu.course.quizzes import questions
-from scrcl_edu.course.record import keep
 from scrcl_edu.course.showing import box, edge_color, publish
-from scrcl_edu.course.widgets import view_of, widgets_or_none
+from scrcl_edu.course.widgets import lone_radios, view_of, widgets_or_none
 from scrcl_edu.errors import SettingsError
 
 
@@ -25,7 +25,7 @@ def quiz(name: str, answer: str | None = None) -> None:
     Raises
     ------
     SettingsError
-        When there is no such question or no such answer.
+        When there is no such question.
     """
     known = questions()
     keys = [key for key in known if key == name or key.split("-")[0] == name]
@@ -37,23 +37,20 @@ def quiz(name: str, answer: str | None = None) -> None:
     elif keys != [name]:
         raise SettingsError(f"answer={answer!r} goes with one question, such as quiz({keys[0]!r}, answer={answer!r})")
     else:
-        right, text = explain(name, answer)
-        publish(box(f"Question {name}, answer {answer}: {'right' if right else 'not right'}", [("", text)], good=right))
+        letter = str(answer).strip().rstrip(")").lower()
+        if letter not in known[name]["answers"]:
+            text = f"There is no answer {answer!r}. Choose one of {', '.join(known[name]['answers'])}."
+            publish(box(f"Question {name}", [("", text)]))
+            return
+        right, text = judged(name, letter)
+        publish(box(f"Question {name}, answer {letter}: {'right' if right else 'not right'}", [("", text)], good=right))
 
 
-def explain(key: str, answer: str) -> tuple[bool, str]:
-    """Judge an answer, record it, and give whether it is right and why.
-
-    Raises
-    ------
-    SettingsError
-        When the question has no such answer.
-    """
+def judged(key: str, answer: str) -> tuple[bool, str]:
+    """Judge the letter of an answer, tell it, and give whether it is right and why."""
     question = questions()[key]
-    if answer not in question["answers"]:
-        raise SettingsError(f"question {key} has no answer {answer!r}; choose one of {', '.join(question['answers'])}")
     right = answer == question["right"]
-    keep("quizzes", key, "passed" if right else "tried")
+    tell(Event(key, "quiz", "passed" if right else "tried", "" if right else f"answer {answer}"))
     return right, question["explanations"][answer].strip()
 
 
@@ -76,28 +73,16 @@ def _ask(key: str, question: dict[str, Any]) -> None:
 
 
 def _radio(widgets: Any, key: str, question: dict[str, Any]) -> dict[str, Any]:
-    # One group for each answer: JupyterLab takes the arrow keys that move inside a group, Tab and Space it leaves.
-    width = widgets.Layout(width="auto")
-    choices = [
-        widgets.RadioButtons(options=[(f"{letter}) {answer}", letter)], value=None, layout=width)
-        for letter, answer in question["answers"].items()
-    ]
     verdict = widgets.HTML(value='<div aria-live="polite">Choose an answer.</div>')
 
-    def answered(change: dict[str, Any]) -> None:
-        if change["new"] is None:
-            return
-        for choice in choices:
-            if choice is not change["owner"]:
-                choice.value = None
-        right, text = explain(key, change["new"])
+    def answered(letter: str) -> None:
+        right, text = judged(key, letter)
         word = "Right." if right else "Not right, try again."
         verdict.value = (
             f'<div aria-live="polite" style="border-left: 6px solid {edge_color(right)}; padding-left: 0.8em; '
             f'margin: 0.4em 0 1.2em; line-height: 1.5"><strong>{word}</strong> {html.escape(text)}</div>'
         )
 
-    for choice in choices:
-        choice.observe(answered, names="value")
+    choices = lone_radios(widgets, question["answers"], answered)
     head = widgets.HTML(value=f"<strong>Question {key}</strong> {html.escape(question['question'])}")
     return view_of(widgets.VBox([head, *choices, verdict]))

@@ -33,6 +33,29 @@ def view_of(widget: Any) -> dict[str, Any]:
     return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
 
 
+def lone_radios(widgets: Any, options: dict[str, str], chosen: Callable[[str], Any]) -> list[Any]:
+    """Radio buttons by letter that call `chosen` with the letter; one group for each.
+
+    JupyterLab takes the arrow keys that move inside a group, Tab and Space it leaves.
+    """
+    buttons = [
+        widgets.RadioButtons(options=[(f"{letter}) {text}", letter)], value=None, layout=widgets.Layout(width="auto"))
+        for letter, text in options.items()
+    ]
+
+    def pressed(change: dict[str, Any]) -> None:
+        if change["new"] is None:
+            return
+        for button in buttons:
+            if button is not change["owner"]:
+                button.value = None
+        chosen(change["new"])
+
+    for button in buttons:
+        button.observe(pressed, names="value")
+    return buttons
+
+
 def slider(
     draw: Callable[..., Any], *, alt: str, start: dict[str, Any] | None = None, **settings: Sequence[Any]
 ) -> None:

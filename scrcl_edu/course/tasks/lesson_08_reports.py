@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def report_over_seeds(scores: np.ndarray) -> tuple[float, float]:
@@ -73,10 +73,12 @@ def _compromise(inertias: np.ndarray, accuracies: np.ndarray) -> int:
     return int(np.argmin(ranks))
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="report_over_seeds",
         lesson="08",
+        difficulty=1,
+        minutes=6,
         reference=report_over_seeds,
         inputs=_scores,
         alternative=lambda scores: (
@@ -237,6 +239,8 @@ EXERCISES = (
     Exercise(
         name="pick_start",
         lesson="08",
+        difficulty=1,
+        minutes=5,
         reference=pick_start,
         inputs=_starts,
         alternative=lambda inertias, accuracies: min(range(len(inertias)), key=lambda start: inertias[start]),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from scrcl_edu import training
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 from scrcl_edu.model import Inputs, Losses, ScRCL
 
 
@@ -165,10 +165,12 @@ def _backward_of_a_number(model: ScRCL, optimizer: torch.optim.Optimizer, inputs
     return model.losses(model(inputs), inputs).total.item().backward()
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="training_step",
         lesson="07",
+        difficulty=1,
+        minutes=8,
         reference=training_step,
         inputs=_cells,
         through=_two_steps,
@@ -263,6 +265,8 @@ EXERCISES = (
     Exercise(
         name="total_loss",
         lesson="07",
+        difficulty=1,
+        minutes=5,
         reference=total_loss,
         inputs=_losses,
         alternative=lambda a, b, c, weight_b, weight_c: float(np.dot([1, weight_b, weight_c], [a, b, c])),

@@ -1,18 +1,21 @@
-"""Every promise about the catalogue of exercises, for every exercise in it."""
+"""Every promise about the catalogue of tasks, for every task in it."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 
 import pytest
 
 from scrcl_edu.course.checking import judge, shows
-from scrcl_edu.course.exercises import catalogue
+from scrcl_edu.course.guesses import Choice, Number
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.quizzes import questions
 from scrcl_edu.course.running import call
+from scrcl_edu.course.tasks import catalogue
+from scrcl_edu.course.transferring import judge as judge_transfer
 
-EXERCISES = catalogue()
+EXERCISES = catalogue("check", "mend")
 MUTANTS = [(name, mutant) for name, exercise in EXERCISES.items() for mutant in exercise.mutants]
 
 
@@ -104,9 +107,9 @@ def test_lesson_five_s_pieces_make_the_package_s_neighborhood_alignment():
     import torch
 
     from scrcl_edu.alignment import neighborhood_alignment
-    from scrcl_edu.course.exercises.lesson_05 import pairwise_divergence
-    from scrcl_edu.course.exercises.lesson_05_ratio import neighborhood_ratio
-    from scrcl_edu.course.exercises.lesson_05_sum import linear_sum_over_all
+    from scrcl_edu.course.tasks.lesson_05 import pairwise_divergence
+    from scrcl_edu.course.tasks.lesson_05_ratio import neighborhood_ratio
+    from scrcl_edu.course.tasks.lesson_05_sum import linear_sum_over_all
     from scrcl_edu.graphs import Graph
 
     rng = np.random.default_rng(3)
@@ -128,3 +131,71 @@ def test_a_question_explains_every_answer_and_has_one_right_one(key):
     assert set(question["answers"]) == set(question["explanations"])
     assert len(question["answers"]) >= 3
     assert len(set(question["explanations"].values())) == len(question["explanations"])
+
+
+TRANSFERS = catalogue("transfer")
+BROKEN = [(name, one) for name, task in TRANSFERS.items() for one in task.properties if one.wrong is not None]
+PREDICTIONS = catalogue("predict")
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_a_task_says_what_it_asks_and_what_it_takes(name):
+    task = catalogue()[name]
+    assert len(task.text) > 10
+    assert task.difficulty in (1, 2, 3)
+    assert 1 <= task.minutes <= 45
+    assert task.lesson in LESSONS
+
+
+@pytest.mark.parametrize("name", catalogue("mend"))
+def test_given_code_is_wrong_and_handing_it_in_unchanged_is_no_start(name):
+    task = EXERCISES[name]
+    result = judge(task, _written_anew(task.faulty))
+    assert result.status == "not started"
+    assert task.symptom in result.message
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_a_good_answer_to_a_transfer_task_has_every_property(name):
+    task = TRANSFERS[name]
+    answer = task.solution if task.function else task.solution(**task.draw()[0])
+    assert judge_transfer(task, answer) == ([], "")
+    assert task.rubric
+
+
+@pytest.mark.parametrize(("name", "broken"), BROKEN, ids=[f"{name}: {one.name}" for name, one in BROKEN])
+def test_an_answer_without_a_property_is_told_that_one(name, broken):
+    task = TRANSFERS[name]
+    answer = broken.wrong if task.function else broken.wrong(**task.draw()[0])
+    found, error = judge_transfer(task, answer)
+    assert not error
+    assert broken in found
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_hidden_data_are_not_handed_out(name):
+    visible, everything = TRANSFERS[name].draw()
+    assert set(everything) - set(visible) == set(TRANSFERS[name].hidden)
+
+
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_every_wrong_guess_means_something_and_the_example_can_be_read(name):
+    shape = PREDICTIONS[name].shape
+    shape.read(ast.literal_eval(shape.example))
+    if isinstance(shape, Number):
+        assert shape.too_low
+        assert shape.too_high
+        assert shape.too_low != shape.too_high
+    elif isinstance(shape, Choice):
+        assert set(shape.means) <= set(shape.options)
+        assert len(shape.means) >= len(shape.options) - 1
+    else:
+        assert shape.means
+        assert {item for pair in shape.means for item in pair} <= set(shape.items)
+
+
+@pytest.mark.parametrize("name", catalogue("explain"))
+def test_a_model_answer_is_a_few_sentences_with_a_rubric(name):
+    task = catalogue()[name]
+    assert 100 < len(task.model) < 900
+    assert len(task.rubric) >= 2

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from scrcl_edu import training
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_07 import problem, weights_of
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_07 import problem, weights_of
 
 
 def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
@@ -67,10 +67,12 @@ def _state(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> di
     return copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="snapshot",
         lesson="07",
+        difficulty=2,
+        minutes=10,
         reference=snapshot,
         inputs=_training,
         through=_resume,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scrcl_edu import encoders, refinement
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 from scrcl_edu.graphs import Graph
 
 
@@ -133,10 +133,12 @@ def _collected(view_1: Tensor, graph: Tensor, weight: Tensor, bias: Tensor, degr
     return scale[:, None] * graph.T * scale @ (view_1.T @ weight) + bias
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="gene_programs",
         lesson="06",
+        difficulty=2,
+        minutes=10,
         reference=gene_programs,
         inputs=_genes,
         alternative=_edge_by_edge,
@@ -221,6 +223,8 @@ EXERCISES = (
     Exercise(
         name="refine",
         lesson="06",
+        difficulty=2,
+        minutes=10,
         reference=refine,
         inputs=_mixtures,
         alternative=lambda encodings, weight, bias, programs: torch.nn.functional.normalize(
@@ -295,6 +299,8 @@ EXERCISES = (
     Exercise(
         name="consistency",
         lesson="06",
+        difficulty=2,
+        minutes=10,
         reference=consistency,
         inputs=_refined,
         alternative=lambda z1, z2, graph: torch.nn.functional.mse_loss(

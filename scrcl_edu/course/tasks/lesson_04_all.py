@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from scrcl_edu import alignment
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import (
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_04 import (
     LOGS,
     divergence,
     seen,
@@ -55,10 +55,12 @@ def _compares_encodings(result: Tensor, arguments: dict[str, Any]) -> bool:
     return any(torch.isclose(result, value) for value in known)
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="symmetric_kl",
         lesson="04",
+        difficulty=2,
+        minutes=10,
         reference=symmetric_kl,
         inputs=two_views,
         alternative=_kl_div,

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import unit_pair
-from scrcl_edu.course.exercises.lesson_05 import pairwise_divergence
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_04 import unit_pair
+from scrcl_edu.course.tasks.lesson_05 import pairwise_divergence
 
 
 def neighborhood_ratio(divergence: Tensor, graph: Tensor) -> Tensor:
@@ -103,10 +103,12 @@ def _rows(divergence: Tensor, graph: Tensor) -> Tensor:
     return (divergence * near).sum(1) / near.sum(1) / ((divergence * far).sum(1) / far.sum(1))
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="neighborhood_ratio",
         lesson="05",
+        difficulty=2,
+        minutes=12,
         reference=neighborhood_ratio,
         inputs=_divergences,
         alternative=_cell_by_cell,

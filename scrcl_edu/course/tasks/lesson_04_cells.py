@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from scrcl_edu import alignment
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import (
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_04 import (
     PARTS,
     divergence,
     seen,
@@ -57,10 +57,12 @@ def _mistake(name: str, message: str, **wrong: str) -> Mutant:
     return Mutant(name, divergence(**right | wrong), message, seen(**wrong))
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="cell_alignment",
         lesson="04",
+        difficulty=2,
+        minutes=10,
         reference=cell_alignment,
         inputs=two_views,
         alternative=_cell_kl_div,

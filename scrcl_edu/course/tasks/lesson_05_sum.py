@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import unit_pair
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_04 import unit_pair
 
 
 def linear_sum_over_all(log_q1: Tensor, log_q2: Tensor) -> Tensor:
@@ -79,10 +79,12 @@ def _from_one_mean(log_q1: Tensor, log_q2: Tensor) -> Tensor:
     return _dot(log_q1.exp() - log_q2.exp().mean(0), log_q1 - middle) * len(log_q1) - _to_self(log_q1, log_q2)
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="linear_sum_over_all",
         lesson="05",
+        difficulty=3,
+        minutes=18,
         reference=linear_sum_over_all,
         inputs=_logs,
         alternative=_dense_sum,

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scrcl_edu import clustering, graphs, preprocessing
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def spatial_graph(coordinates: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
@@ -121,10 +121,12 @@ def _logs(rng: np.random.Generator) -> dict[str, Any]:
     return {"log_values": values}
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="spatial_graph",
         lesson="10",
+        difficulty=1,
+        minutes=6,
         reference=spatial_graph,
         inputs=_spots,
         alternative=lambda coordinates, n_neighbors: _union(_chosen(coordinates, 1, n_neighbors + 1)),
@@ -178,6 +180,8 @@ EXERCISES = (
     Exercise(
         name="majority_vote",
         lesson="10",
+        difficulty=2,
+        minutes=12,
         reference=majority_vote,
         inputs=_voters,
         alternative=lambda clusters, coordinates, n_neighbors: _vote(
@@ -224,6 +228,8 @@ EXERCISES = (
     Exercise(
         name="scale_and_clip",
         lesson="10",
+        difficulty=1,
+        minutes=6,
         reference=scale_and_clip,
         inputs=_logs,
         alternative=lambda log_values: np.minimum(log_values / log_values.std(axis=0, ddof=1), 10),

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from scrcl_edu import graphs
 from scrcl_edu.course.comparing import numbers
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def normalized_adjacency(graph: sp.csr_matrix) -> sp.csr_matrix:
@@ -96,10 +96,12 @@ def _powers_of_a_matrix(graph: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix(degree**-0.5 @ dense(graph)[0] @ degree**-0.5)
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="normalized_adjacency",
         lesson="02",
+        difficulty=2,
+        minutes=10,
         reference=normalized_adjacency,
         inputs=_graph,
         alternative=symmetric,

@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from scrcl_edu import graphs
 from scrcl_edu.course.comparing import numbers
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def cell_graph(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
@@ -95,10 +95,12 @@ def _fewest_edges(result: Any, arguments: dict[str, Any]) -> int:
     return int((numbers(result) > 0).sum(axis=1).min()) - arguments["n_neighbors"] + 1
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="cell_graph",
         lesson="02",
+        difficulty=2,
+        minutes=10,
         reference=cell_graph,
         inputs=_values,
         alternative=lambda values, n_neighbors: _union(_nearest(values, n_neighbors - 1)),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scrcl_edu import encoders
 from scrcl_edu.course.comparing import numbers
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def gcn_layer(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -134,10 +134,12 @@ def _view_inputs(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="gcn_layer",
         lesson="03",
+        difficulty=2,
+        minutes=12,
         reference=gcn_layer,
         inputs=_gcn_inputs,
         alternative=_edge_by_edge,
@@ -223,6 +225,8 @@ EXERCISES = (
     Exercise(
         name="unit_rows",
         lesson="03",
+        difficulty=1,
+        minutes=4,
         reference=encoders.unit_rows,
         inputs=_rows_inputs,
         alternative=lambda x: x / (x * x).sum(1, keepdim=True).sqrt(),
@@ -326,6 +330,8 @@ EXERCISES = (
     Exercise(
         name="view_1",
         lesson="03",
+        difficulty=1,
+        minutes=5,
         reference=view_1,
         inputs=_view_inputs,
         alternative=lambda x, weight, bias: torch.nn.functional.normalize(

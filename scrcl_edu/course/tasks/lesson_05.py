@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_04 import (
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_04 import (
     LOGS,
     PARTS,
     TEMPERATURES,
@@ -91,10 +91,12 @@ def _not_summed(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
     return PARTS["both"](log_1[:, None], log_2)
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="pairwise_divergence",
         lesson="05",
+        difficulty=2,
+        minutes=10,
         reference=pairwise_divergence,
         inputs=two_views,
         alternative=_by_products,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scrcl_edu import preprocessing
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def drop_empty(counts: np.ndarray) -> np.ndarray:
@@ -124,10 +124,12 @@ def _log_values(rng: np.random.Generator) -> dict[str, Any]:
     return {"log_values": preprocessing.normalize_log(counts.astype(float)), "n_top_genes": int(rng.integers(8, 20))}
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="drop_empty",
         lesson="01",
+        difficulty=1,
+        minutes=5,
         reference=drop_empty,
         inputs=_with_empty,
         alternative=lambda counts: counts[np.ix_((counts > 0).any(1), (counts > 0).any(0))],
@@ -181,6 +183,8 @@ EXERCISES = (
     Exercise(
         name="normalize_log",
         lesson="01",
+        difficulty=1,
+        minutes=8,
         reference=normalize_log,
         inputs=_counts,
         alternative=lambda counts: np.log(1e4 * (counts.T / counts.sum(1)).T + 1),
@@ -259,6 +263,8 @@ EXERCISES = (
     Exercise(
         name="select_genes",
         lesson="01",
+        difficulty=2,
+        minutes=8,
         reference=select_genes,
         inputs=_log_values,
         alternative=_by_bins,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def log_probabilities(e: Tensor, temperature: float) -> Tensor:
@@ -194,10 +194,12 @@ def _sums_to_one(result: Tensor, dim: int | None) -> bool:
     return bool(torch.allclose(total, torch.ones_like(total)))
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="log_probabilities",
         lesson="04",
+        difficulty=1,
+        minutes=5,
         reference=log_probabilities,
         inputs=_view,
         alternative=lambda e, temperature: e / temperature - (e / temperature).exp().sum(1, keepdim=True).log(),

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from scrcl_edu import graphs
-from scrcl_edu.course.exercise import Exercise, Mutant
-from scrcl_edu.course.exercises.lesson_02_normalized import random_graph, row_normalized, symmetric
+from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.tasks.lesson_02_normalized import random_graph, row_normalized, symmetric
 
 
 def low_pass(values: np.ndarray, graph: sp.csr_matrix, n_steps: int) -> np.ndarray:
@@ -113,10 +113,12 @@ def _mostly_alike(graph: sp.csr_matrix, labels: np.ndarray) -> float:
     return float(np.mean(same > degree / 2))
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="low_pass",
         lesson="02",
+        difficulty=1,
+        minutes=5,
         reference=low_pass,
         inputs=_smoothing,
         alternative=lambda values, graph, n_steps: _smooth(values, symmetric(graph).toarray(), n_steps),
@@ -242,6 +244,8 @@ EXERCISES = (
     Exercise(
         name="homophily",
         lesson="02",
+        difficulty=1,
+        minutes=5,
         reference=homophily,
         inputs=_labeled,
         alternative=lambda graph, labels: graph.multiply(labels[:, None] == labels).sum() / graph.sum(),

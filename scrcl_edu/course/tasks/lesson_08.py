@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn import metrics
 
 from scrcl_edu import evaluation
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def hungarian_accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
@@ -170,10 +170,12 @@ def _is_another_measure(result: Any, arguments: dict[str, Any]) -> bool:
     return any(np.isclose(result, getattr(metrics, name)(*arguments.values())) for name in names)
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="hungarian_accuracy",
         lesson="08",
+        difficulty=2,
+        minutes=12,
         reference=hungarian_accuracy,
         inputs=_cells,
         alternative=_by_permutations,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scrcl_edu import evaluation
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 
 def share_of_zeros(counts: np.ndarray) -> float:
@@ -49,10 +49,12 @@ def _labels(rng: np.random.Generator) -> dict[str, Any]:
     return {"labels": rng.permutation(np.repeat(["B cell", "T cell", "monocyte"], sizes))}
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="share_of_zeros",
         lesson="00",
+        difficulty=1,
+        minutes=3,
         reference=share_of_zeros,
         inputs=_counts,
         alternative=lambda counts: (counts == 0).mean(),
@@ -89,6 +91,8 @@ EXERCISES = (
     Exercise(
         name="one_cluster_accuracy",
         lesson="00",
+        difficulty=1,
+        minutes=5,
         reference=one_cluster_accuracy,
         inputs=_labels,
         alternative=lambda labels: max(np.mean(labels == name) for name in set(labels)),

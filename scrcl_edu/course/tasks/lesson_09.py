@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 from scrcl_edu.interpretation import PBMC_MARKERS
 
 _NAMES = {"A": "B cell", "B": "NK cell", "C": "Dendritic cell"}
@@ -118,10 +118,12 @@ def _mixed(rng: np.random.Generator) -> dict[str, Any]:
     return {"scores": scores[order], "clusters": clusters[order]}
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="three_names",
         lesson="09",
+        difficulty=1,
+        minutes=8,
         reference=three_names,
         inputs=lambda rng: {},
         alternative=lambda: {"C": "dendritic cells", "B": "NK cells", "A": "B cells"},
@@ -175,6 +177,8 @@ EXERCISES = (
     Exercise(
         name="cluster_to_split",
         lesson="09",
+        difficulty=2,
+        minutes=8,
         reference=cluster_to_split,
         inputs=_mixed,
         alternative=_by_table,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scrcl_edu.course.exercise import Exercise, Mutant
+from scrcl_edu.course.task import Exercise, Mutant
 
 _STEPS = ("published", "rescored", "chosen by the labels", "chosen without labels")
 
@@ -130,10 +130,12 @@ def _accounts(rng: np.random.Generator) -> dict[str, Any]:
     return {"claimed": claimed, "found": found, "ledger": dict(zip(_STEPS, values, strict=True)), "tolerance": 0.01}
 
 
-EXERCISES = (
+TASKS = (
     Exercise(
         name="left_without_peeking",
         lesson="11",
+        difficulty=1,
+        minutes=5,
         reference=left_without_peeking,
         inputs=_starts,
         alternative=_by_sorting,
@@ -205,6 +207,8 @@ EXERCISES = (
     Exercise(
         name="explain_gap",
         lesson="11",
+        difficulty=2,
+        minutes=8,
         reference=explain_gap,
         inputs=_accounts,
         alternative=_by_loop,

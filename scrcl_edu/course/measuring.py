@@ -1,0 +1,113 @@
+"""What a right value does not show: the gradient of a function, and what it costs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scrcl_edu.course.relations import relation
+from scrcl_edu.course.running import Outcome, call
+from scrcl_edu.course.task import Exercise
+
+
+def gradients(exercise: Exercise, function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
+    """The gradients of a function by the exercise's tensors: a dictionary of arrays, or the error on the way."""
+    import torch
+
+    def differentiated(*values: Any) -> dict[str, Any]:
+        given = dict(zip(arguments, copy.deepcopy(values), strict=True))
+        leaves = {name: given[name].detach().requires_grad_() for name in exercise.gradient}
+        given |= {
+            name: leaf + 0 for name, leaf in leaves.items()
+        }  # so that changing it in place is no error of torch's
+        result = exercise.through(function, **given) if exercise.through else function(*given.values())
+        # Weights that differ tell entries apart: a plain sum would not see two that are swapped.
+        weights = torch.cos(torch.arange(result.numel(), dtype=result.dtype)).reshape(result.shape)
+        if not result.requires_grad:
+            return dict.fromkeys(leaves)
+        found = torch.autograd.grad((result * weights).sum(), leaves.values(), allow_unused=True)
+        return {name: None if g is None else g.detach().double().numpy() for name, g in zip(leaves, found, strict=True)}
+
+    return call(differentiated, arguments, seconds=exercise.seconds)
+
+
+def gradient_slip(exercise: Exercise, function: Callable[..., Any]) -> str:
+    """What is wrong with the gradient of a function whose values are right; empty when nothing is."""
+    for arguments in exercise.cases()[:2] if exercise.gradient else ():
+        ours, theirs = (gradients(exercise, one, arguments) for one in (exercise.reference, function))
+        if ours.error is not None:
+            raise ours.error
+        if theirs.error is not None:
+            said = str(theirs.error).strip().split("\n")[0]
+            return f"The values are right, but no gradient can be taken: {type(theirs.error).__name__}: {said}"
+        cut = [name for name in ours.value if theirs.value[name] is None]
+        if len(cut) == len(ours.value):
+            return (
+                "The values are right, but the result has no gradient, so nothing could be trained with it. Something "
+                "lets go of it: detach, item, no_grad, a new tensor made of numbers, or NumPy."
+            )
+        for name, expected in ours.value.items():
+            got = np.zeros_like(expected) if theirs.value[name] is None else theirs.value[name]
+            scale = np.abs(expected).max()
+            if not np.allclose(got, expected, rtol=1e-4, atol=1e-5 * scale):
+                return f"The values are right, but the gradient by {name} is not{_how(got, expected)}"
+    return ""
+
+
+def _how(got: np.ndarray, expected: np.ndarray) -> str:
+    if not got.any():
+        return ": it is zero. That argument is detached on its way, so training would never move it."
+    if not np.isfinite(got).all():
+        return ": it is infinite or NaN somewhere. Where is a root, a logarithm or a quotient taken of zero?"
+    found = relation(got, expected)
+    if found:
+        return f": {found.text}. Is an argument detached at one place where it is used?"
+    return ". Is an argument detached at one place where it is used, or a constant treated as one that it is not?"
+
+
+def cost_slip(exercise: Exercise, function: Callable[..., Any]) -> str:
+    """What makes a right function too expensive; empty when nothing does."""
+    if exercise.cost is None:
+        return ""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Meter(TorchDispatchMode):
+        n_entries, n_operations = 0, 0
+
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = operation(*args, **(kwargs or {}))
+            self.n_operations += 1
+            for part in result if isinstance(result, list | tuple) else [result]:
+                if hasattr(part, "untyped_storage"):  # a view takes no memory of its own
+                    self.n_entries = max(self.n_entries, part.untyped_storage().nbytes() // part.element_size())
+            return result
+
+    arguments, meter = exercise.cost.arguments(np.random.default_rng(0)), Meter()
+
+    def metered(*values: Any) -> Any:
+        with meter:
+            return function(*values)
+
+    outcome = call(metered, arguments, seconds=4 * exercise.seconds)
+    entries, operations = (limit(arguments) for limit in (exercise.cost.n_entries, exercise.cost.n_operations))
+    sizes = ", ".join(
+        f"{name} {' x '.join(map(str, value.shape))}"
+        for name, value in arguments.items()
+        if getattr(value, "shape", ())
+    )
+    if outcome.error is not None:
+        return f"The values are right on small inputs; on larger ones ({sizes}) it stops. {exercise.cost.message}"
+    if meter.n_entries > entries:
+        return (
+            f"The values are right, but with {sizes} your largest tensor has {meter.n_entries:,} entries; "
+            f"{entries:,} are enough. {exercise.cost.message}"
+        )
+    if meter.n_operations > operations:
+        return (
+            f"The values are right, but with {sizes} you call {meter.n_operations:,} operations; "
+            f"{operations:,} are plenty. {exercise.cost.message}"
+        )
+    return ""

@@ -1,0 +1,110 @@
+"""How what came out is related to what was expected, in words.
+
+Each relation is a small function of the two arrays that gives a clause such as "is 2 times the expected result", or
+None. They are asked in order, the exact and special ones before the general ones, so that the first that holds on every
+input explains most.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scrcl_edu.course.related_places import PLACES
+from scrcl_edu.course.related_values import SCALED, VALUES, ratio_of
+
+Pair = tuple[np.ndarray, np.ndarray]
+RELATIONS: dict[str, Callable[[np.ndarray, np.ndarray], str | None]] = VALUES | PLACES | SCALED
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation that was found: its name, and a clause that goes on after "your result"."""
+
+    name: str
+    text: str
+
+    @property
+    def sentence(self) -> str:
+        """The clause as a sentence."""
+        return f"Your result {self.text}{'' if self.text.endswith('?') else '.'}"
+
+
+def relation(got: np.ndarray, expected: np.ndarray) -> Relation | None:
+    """Find how one array differs from another one; None when no relation is known or both are equal."""
+    return relation_over_inputs([(got, expected)])
+
+
+def relation_over_inputs(pairs: Sequence[Pair], sizes: Sequence[dict[str, int]] = ()) -> Relation | None:
+    """Find the relation between what came out and what was expected that holds on every input.
+
+    Parameters
+    ----------
+    pairs
+        What came out and what was expected, for each input.
+    sizes
+        For each input the sizes of its arguments by what they count, to give a factor its name.
+
+    Returns
+    -------
+    The first relation that holds wherever the two differ, or None.
+    """
+    pairs = [(np.asarray(got), np.asarray(expected)) for got, expected in pairs]
+    if any(array.dtype.kind not in "biuf" for pair in pairs for array in pair):
+        return None
+    differ = [not _same(*pair) for pair in pairs]
+    wrong = [pair for pair, different in zip(pairs, differ, strict=True) if different]
+    if not wrong:
+        return None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        if sizes and (
+            found := _named_factor(wrong, [s for s, different in zip(sizes, differ, strict=True) if different])
+        ):
+            return found
+        if all(got.size == expected.size == 1 for got, expected in pairs):
+            if len(pairs) < 3:
+                return None
+            # One number says little; those of all inputs together are a vector.
+            wrong = [tuple(np.array([pair[i].item() for pair in pairs]) for i in (0, 1))]
+            among = VALUES
+        else:
+            among = RELATIONS if all(got.shape == expected.shape for got, expected in wrong) else PLACES
+        for name, related in among.items():
+            texts = [related(*pair) for pair in wrong]
+            if all(texts):
+                same = len(set(texts)) == 1
+                return Relation(name, texts[0] if same else f"{texts[0]} (on one input; the others have their own)")
+    return None
+
+
+def _same(got: np.ndarray, expected: np.ndarray) -> bool:
+    return got.shape == expected.shape and bool(np.allclose(got, expected, rtol=1e-6, atol=1e-12, equal_nan=True))
+
+
+def _named_factor(pairs: list[Pair], sizes: list[dict[str, int]]) -> Relation | None:
+    """A factor that is not the same number for every input but the same size of the input, such as its rows."""
+    ratios = [ratio_of(*pair) for pair in pairs]
+    if len(pairs) < 2 or None in ratios or np.ptp(ratios) < 1e-6 * abs(ratios[0]):
+        return None
+    counted = {}
+    for name in sizes[0]:
+        n = np.array([one[name] for one in sizes], dtype=float)
+        counted |= {
+            f"the number of {name}": n,
+            f"the number of {name}, less one": n - 1,
+            f"the root of the number of {name}": np.sqrt(n),
+            f"the square of the number of {name}": n**2,
+            f"n / (n - 1) with n {name}": n / np.maximum(n - 1, 1e-9),
+        }
+    for words, value in counted.items():
+        if np.allclose(ratios, value, rtol=1e-4):
+            return Relation("factor of a size", f"is the expected one times {words}: a sum where a mean is asked for?")
+        if np.allclose(ratios, 1 / value, rtol=1e-4):
+            return Relation(
+                "factor of a size", f"is the expected one divided by {words}: a mean where a sum is asked for?"
+            )
+    return None
