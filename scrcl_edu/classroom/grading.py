@@ -12,8 +12,8 @@ from pathlib import Path
 from scrcl_edu.classroom.judging import Graded, Limits, judge_submission
 from scrcl_edu.classroom.pages import class_page, feedback_page
 from scrcl_edu.classroom.submissions import Submission, read_submission
-from scrcl_edu.course.exercises import catalogue
 from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.course.tasks import catalogue
 from scrcl_edu.errors import InputFileError, OutputError, SettingsError
 from scrcl_edu.files import atomic_path
 
@@ -106,7 +106,7 @@ def submitted_files(folder: Path) -> list[Path]:
 
 def _grade(path: Path, folder: Path, lesson: str | None, limits: Limits, salt: int) -> Graded:
     inside = path.relative_to(folder)
-    exercises = catalogue()
+    exercises = catalogue("check", "mend")
     submission = read_submission(path, set(exercises))
     lesson = lesson or lesson_of(path, submission)
     learner = owner_of(inside)
@@ -121,7 +121,7 @@ def _grade(path: Path, folder: Path, lesson: str | None, limits: Limits, salt: i
 
 def lesson_of(path: Path, submission: Submission) -> str:
     """The lesson that most of a file's answers belong to; of equals the one that the file's name tells."""
-    exercises = catalogue()
+    exercises = catalogue("check", "mend")
     counts = Counter(exercises[name].lesson for name in submission.answers)
     named = re.search(r"(?<!\d)\d\d(?!\d)", path.stem)
     told = named.group() if named and named.group() in LESSONS else ""
