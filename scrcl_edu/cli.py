@@ -278,6 +278,17 @@ def grade(folder: Path, out: Path, lesson: str | None, repair: bool, overwrite: 
     click.echo(f"{sum(not one.problem for one in results)} of {len(results)} files graded; see {out / 'results.html'}")
 
 
+@main.command()
+@click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 lets a local network reach it.")
+@click.option("--port", default=8765, show_default=True)
+@click.option("--fewest", default=5, show_default=True, help="Smaller groups are not shown; 1 shows everything.")
+def board(**settings: Any) -> None:
+    """Show live where a class is stuck, as counts: no names, no code, nothing on disk."""
+    from scrcl_edu.classroom.board import run_board
+
+    run_board(**settings, report=click.echo)
+
+
 def _read(source: str) -> AnnData:
     from scrcl_edu import datasets as registry
 
