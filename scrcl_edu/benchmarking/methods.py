@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scrcl_edu import __version__, evaluation
+from scrcl_edu import __version__, datasets, evaluation
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.recipes import Recipe, recipe, recipe_names
 
@@ -81,7 +81,7 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     Parameters
     ----------
     method
-        A baseline or an ablation; "paper", which is the dataset's own row or the defaults of its task; "robust", which
+        A baseline or an ablation; "paper", which is the row of the dataset, or of that of which it is a part, or the defaults of its task; "robust", which
         is "robust/spatial" in space; or any recipe's name.
     dataset, task
         Name, and "scrna" or "spatial".
@@ -184,7 +184,7 @@ def versions(method: str = "") -> dict[str, str]:
 
 def _recipe(method: str, dataset: str, task: str, epochs: int | None) -> Recipe:
     if method == "paper":
-        own, default = f"paper/{dataset}", {"scrna": "paper/default_SC", "spatial": "paper/default_ST"}[task]
+        own, default = f"paper/{_whole(dataset)}", {"scrna": "paper/default_SC", "spatial": "paper/default_ST"}[task]
         name = own if own in recipe_names() else default
     elif method == "robust" and task == "spatial":
         name = "robust/spatial"
@@ -199,6 +199,11 @@ def _recipe(method: str, dataset: str, task: str, epochs: int | None) -> Recipe:
     if found.task != task:
         raise SettingsError(f"recipe {name!r} is for {found.task} data, but {dataset} is {task}; choose another")
     return found if epochs is None else found.with_(epochs=epochs)
+
+
+def _whole(dataset: str) -> str:
+    """The dataset of the paper of which this is a part, if it is one."""
+    return (dataset in datasets.names() and datasets.card(dataset).part_of) or dataset
 
 
 def _flavor(task: str) -> str:

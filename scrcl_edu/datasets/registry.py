@@ -51,7 +51,9 @@ class Card:
     """The data card of one dataset.
 
     `cells`, `genes`, `classes` and `class_sizes` are promises that `load` keeps; None or empty is not promised.
-    `row_order` says how the cells of the released predictions are ordered.
+    `row_order` says how the cells of the released predictions are ordered. `part_of` names the dataset of the paper of
+    which this is a part. `chosen_on`: its scores were seen while the settings of the recipe `robust` were chosen, so
+    that a score of `robust` on it flatters.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Card:
     citation: str
     note: str = ""
     row_order: str = ""
+    part_of: str = ""
+    chosen_on: bool = False
     aliases: tuple[str, ...] = ()
     class_names: dict[str, str] = field(default_factory=dict)
     class_sizes: dict[str, int] = field(default_factory=dict)

@@ -194,6 +194,11 @@ def _whole(values: Any) -> list[str]:
     return [str(int(v)) if isinstance(v, (int, float, np.number)) else str(v) for v in values]
 
 
+def prepared(path: Path) -> AnnData:
+    """.h5ad that was made from what its study published: counts in `X`, classes in `label`, maybe coordinates."""
+    return parsers.h5ad(path)
+
+
 def osmfish(path: Path) -> AnnData:
     """Loom of all cells; the valid ones inside a region are kept."""
     adata = parsers.loom(path)
