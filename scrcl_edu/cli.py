@@ -228,6 +228,7 @@ def get_dataset(name: str) -> None:
 @click.option("--jobs", default=1, show_default=True, help="Processes at once.")
 @click.option("--out", type=click.Path(path_type=Path), help="Results (.json); rows that are there are not run again.")
 @click.option("--overwrite", is_flag=True, help="Replace rows that were made with other settings.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for clusters, so that none is found twice.")
 @click.option("--released", type=click.Choice(["predictions", "embeddings"]), help="Score what the authors released.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Folder of label tables, for --released.")
 @click.option(

@@ -15,7 +15,7 @@ LAYERS = [
     "errors files plotting",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
-    "refinement evaluation baselines",
+    "refinement evaluation baselines consensus",
     "model",
     "training",
     "fitting",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scrcl_edu import __version__, datasets, evaluation
+from scrcl_edu.benchmarking.shelf import Found, Shelf
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.recipes import Recipe, recipe, recipe_names
 
@@ -29,6 +31,10 @@ BASELINES = {
     "pca_kmeans_vote": "PCA + k-means + vote",
     "leiden_k_vote": "Leiden at K + vote",
     "smoothed_pca_kmeans_vote": "smoothed values, PCA + k-means + vote",
+    "consensus/baselines": "consensus of PCA + k-means and Leiden at K",
+    "consensus/robust": "consensus of robust",
+    "consensus/untrained": "consensus of robust, not trained",
+    "consensus/all": "consensus of PCA + k-means, Leiden at K, and robust",
 }
 ABLATIONS = {
     "no_distribution": "robust without distribution alignment",
@@ -49,6 +55,20 @@ OF_ROBUST: dict[str, dict[str, Any]] = {  # what each changes in the recipe
     "view_2": {"embedding": "e2"},
     "refined": {"embedding": "z"},
     "encoded_and_refined": {"embedding": "ez"},
+}
+MEMBERS: dict[str, tuple[str, ...]] = {  # of each consensus; in space the baselines are those with a vote
+    "consensus/baselines": ("pca_kmeans", "leiden_k"),
+    "consensus/robust": ("robust",),
+    "consensus/untrained": ("untrained",),
+    "consensus/all": ("pca_kmeans", "leiden_k", "robust"),
+}
+N_MEMBERS = 5  # runs of each member: the consensus of seed s takes the seeds from 5 s to 5 s + 4
+READ_OUTS = {  # ways to cluster what one training of robust gives
+    "robust": "e",
+    "view_1": "e1",
+    "view_2": "e2",
+    "refined": "z",
+    "encoded_and_refined": "ez",
 }
 SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote", "smoothed_pca_kmeans_vote")
 ROWS = {"scvi": ("scvi_kmeans", "scvi_ward")}  # a job that gives more than the one row of its name
@@ -81,8 +101,8 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     Parameters
     ----------
     method
-        A baseline or an ablation; "paper", which is the row of the dataset, or of that of which it is a part, or the defaults of its task; "robust", which
-        is "robust/spatial" in space; or any recipe's name.
+        A baseline or an ablation; "paper", which is the row of the dataset, or of that of which it is a part, or the
+        defaults of its task; "robust", which is "robust/spatial" in space; or any recipe's name.
     dataset, task
         Name, and "scrna" or "spatial".
     epochs
@@ -93,6 +113,9 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
     SettingsError
         When there is neither a baseline nor a recipe of that name.
     """
+    if method in MEMBERS:
+        settings = {member: settings_of(member, dataset, task, epochs=epochs) for member in _members(method, task)}
+        return {"members": settings, "n_members": N_MEMBERS}
     if method in OF_ROBUST:
         return _recipe("robust", dataset, task, epochs).with_(**OF_ROBUST[method]).as_dict()
     if method not in BASELINES:
@@ -114,7 +137,7 @@ def complete(settings: dict[str, Any]) -> dict[str, Any]:
     return (Recipe("").as_dict() if "embedding" in settings else {}) | settings
 
 
-def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
+def run(job: Job, adata: AnnData, shelf: Shelf | None = None) -> list[dict[str, Any]]:
     """Cluster without labels, then score: the rows of a job.
 
     Parameters
@@ -123,6 +146,8 @@ def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
         What to run. Only the oracle protocol is shown the labels before the clusters are final.
     adata
         Counts in `layers["counts"]` or `X`, true classes in ``obs["label"]``.
+    shelf
+        Where clusters that were found before are, and new ones go.
 
     Returns
     -------
@@ -137,25 +162,54 @@ def run(job: Job, adata: AnnData) -> list[dict[str, Any]]:
         raise DataError(f"{job.dataset} has no column 'label' in obs; scores need the true classes there")
     labels = adata.obs["label"].astype(str).to_numpy()
     n_classes = len(np.unique(labels))
-    bare = blind(adata)
-    started = time.perf_counter()
-    facts: dict[str, Any] = {"epochs": job.settings.get("epochs", 0), "device": "cpu"}
-    if job.method in BASELINES and job.method not in OF_ROBUST:
-        clusterings = _baseline(job, bare, n_classes)
-    else:
-        clusterings = _scrcl(job, bare, None if job.method == "k_estimated" else n_classes, labels)
-        facts["device"] = bare.uns["scrcl"]["device"]
-    seconds = time.perf_counter() - started
-    seen = bare.obs_names.astype(int)  # empty cells were dropped
+    found = find(job, adata, labels, Shelf() if shelf is None else shelf)
     return [
         {"dataset": job.dataset, "method": method, "protocol": protocol, "seed": job.seed}
-        | {name: round(value, 6) for name, value in evaluation.scores(labels[seen], clusters).items()}
-        | {"n_clusters": len(np.unique(clusters)), "n_classes": n_classes, "n_cells": len(seen)}
-        | facts
-        | {"best_epoch": bare.uns["scrcl"]["best_epoch"] if protocol == "oracle" else facts["epochs"]}
-        | {"seconds": round(seconds, 2), "settings": job.settings, "versions": versions(job.method)}
-        for (_, method, protocol, _), clusters in zip(job.keys, clusterings, strict=True)
+        | {name: round(value, 6) for name, value in evaluation.scores(labels[one.cells], one.clusters).items()}
+        | {"n_clusters": len(np.unique(one.clusters)), "n_classes": n_classes, "n_cells": len(one.cells)}
+        | {"chosen_on": chosen_on(job.dataset), "epochs": job.settings.get("epochs", 0), "device": one.device}
+        | {"best_epoch": one.best_epoch, "seconds": round(one.seconds, 2)}
+        | {"settings": job.settings, "versions": versions(job.method)}
+        for (_, method, protocol, _), one in zip(job.keys, found, strict=True)
     ]
+
+
+def find(job: Job, adata: AnnData, labels: np.ndarray, shelf: Shelf) -> list[Found]:
+    """The clusterings of a job, in the order of its keys: from the shelf, or found now."""
+    there = [shelf.get(job.dataset, method, seed, job.settings) for _, method, _, seed in job.keys]
+    if job.protocol == "label-free" and all(there):
+        return there
+    bare, n_classes = blind(adata), len(np.unique(labels))
+    started = time.perf_counter()
+    device, best_epoch = "cpu", job.settings.get("epochs", 0)
+    if job.method in MEMBERS:
+        cells, *clusterings = _consensus(job, adata, labels, shelf)
+    else:
+        if job.method in BASELINES and job.method not in OF_ROBUST:
+            clusterings = _baseline(job, bare, n_classes)
+        else:
+            clusterings = _scrcl(job, bare, None if job.method == "k_estimated" else n_classes, labels)
+            device, best_epoch = bare.uns["scrcl"]["device"], bare.uns["scrcl"]["best_epoch"]
+        cells = bare.obs_names.astype(int).to_numpy()  # empty ones were dropped
+    seconds = time.perf_counter() - started
+    epochs = {"oracle": best_epoch, "label-free": job.settings.get("epochs", 0)}
+    found = [
+        Found(cells, clusters, seconds, device, epochs[protocol])
+        for (_, _, protocol, _), clusters in zip(job.keys, clusterings, strict=True)
+    ]
+    if job.protocol == "label-free":
+        for (_, method, _, seed), one in zip(job.keys, found, strict=True):
+            shelf.put(job.dataset, method, seed, job.settings, one)
+        if job.method in READ_OUTS and shelf.folder is not None:
+            for method, clusters in _read_out(job, bare, n_classes):
+                settings = job.settings | {"embedding": READ_OUTS[method]}
+                shelf.put(job.dataset, method, job.seed, settings, found[0]._replace(clusters=clusters))
+    return found
+
+
+def chosen_on(dataset: str) -> bool | None:
+    """Whether scores on it were seen while `robust` was chosen; None when it is not in the registry."""
+    return datasets.card(dataset).chosen_on if dataset in datasets.names() else None
 
 
 def blind(adata: AnnData) -> AnnData:
@@ -199,6 +253,39 @@ def _recipe(method: str, dataset: str, task: str, epochs: int | None) -> Recipe:
     if found.task != task:
         raise SettingsError(f"recipe {name!r} is for {found.task} data, but {dataset} is {task}; choose another")
     return found if epochs is None else found.with_(epochs=epochs)
+
+
+def _members(method: str, task: str) -> list[str]:
+    votes = {name.removesuffix("_vote"): name for name in SPATIAL_ONLY} if task == "spatial" else {}
+    return [votes.get(member, member) for member in MEMBERS[method]]
+
+
+def _consensus(job: Job, adata: AnnData, labels: np.ndarray, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]:
+    from scrcl_edu.consensus import consensus
+
+    n_runs = job.settings["n_members"]
+    found = [
+        find(Job(job.dataset, member, "label-free", seed, settings, job.device), adata, labels, shelf)[0]
+        for member, settings in job.settings["members"].items()
+        for seed in range(n_runs * job.seed, n_runs * (job.seed + 1))
+    ]
+    return found[0].cells, consensus([one.clusters for one in found], len(np.unique(labels))).clusters
+
+
+def _read_out(job: Job, bare: AnnData, n_clusters: int) -> Iterator[tuple[str, np.ndarray]]:
+    """The same training, clustered in the other ways."""
+    from scrcl_edu import clustering
+
+    e1, e2, z = (bare.obsm[f"X_scrcl_{part}"] for part in ("e1", "e2", "z"))
+    embeddings = {"e": [e1, e2], "e1": [e1], "e2": [e2], "z": [z], "ez": [e1, e2, z]}
+    for method, embedding in READ_OUTS.items():
+        if method != job.method:
+            x = np.hstack(embeddings[embedding])
+            clusters = clustering.kmeans(x, n_clusters, n_starts=job.settings["n_starts"], seed=job.seed)
+            if "spatial" in bare.obsm and job.settings["vote_neighbors"]:
+                votes = job.settings["vote_neighbors"]
+                clusters = clustering.majority_vote(clusters, bare.obsm["spatial"], n_neighbors=votes)
+            yield method, clusters
 
 
 def _whole(dataset: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scrcl_edu import datasets as registry
 from scrcl_edu.benchmarking import methods
 from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES, PROTOCOLS, SPATIAL_ONLY, Job
+from scrcl_edu.benchmarking.shelf import Shelf
 from scrcl_edu.benchmarking.storing import read_rows, write_rows
 from scrcl_edu.errors import OutputError, ScrclError, SettingsError
 from scrcl_edu.files import check_output
@@ -35,6 +36,7 @@ def benchmark(
     device: str = "auto",
     jobs: int = 1,
     overwrite: bool = False,
+    keep: str | Path | None = None,
     command: str = "",
     report: Callable[[str], Any] = print,
 ) -> DataFrame:
@@ -65,6 +67,9 @@ def benchmark(
         Processes at once.
     overwrite
         Whether rows in `out` that were made with other settings may be replaced.
+    keep
+        Folder for the clusters that are found: a consensus takes its members from there, and the ablations that only
+        cluster something else take theirs from the training of robust.
     command
         Kept in the file, so that the result says how it was made.
     report
@@ -101,7 +106,7 @@ def benchmark(
     given = datasets if isinstance(datasets, Mapping) else {}
     mine: dict[tuple, dict[str, Any]] = {}
     failures = []
-    for done, (job, result) in enumerate(_results(wanted, given, jobs), start=1):
+    for done, (job, result) in enumerate(_results(wanted, given, jobs, keep), start=1):
         place = f"[{done}/{len(wanted)}]"
         if isinstance(result, ScrclError):
             failures.append(f"{job.dataset}, {job.method}, seed {job.seed}: {result}")
@@ -162,18 +167,19 @@ def _tasks(datasets: Sequence[str] | Mapping[str, AnnData]) -> dict[str, str]:
 
 
 def _results(
-    jobs: Iterable[Job], given: Mapping[str, AnnData], n_processes: int
+    jobs: Iterable[Job], given: Mapping[str, AnnData], n_processes: int, keep: str | Path | None
 ) -> Iterator[tuple[Job, list[dict[str, Any]] | ScrclError]]:
     if n_processes == 1:
+        shelf = Shelf(keep)
         for job in jobs:
-            yield job, _attempt(job, given.get(job.dataset))
+            yield job, _attempt(job, given.get(job.dataset), shelf)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     # Spawned, not forked: torch's threads do not survive a fork.
     with ProcessPoolExecutor(n_processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(_attempt, job, given.get(job.dataset)): job for job in jobs}
+        running = {pool.submit(_attempt, job, given.get(job.dataset), Shelf(keep)): job for job in jobs}
         try:
             for done in as_completed(running):
                 yield running[done], done.result()
@@ -181,9 +187,9 @@ def _results(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _attempt(job: Job, adata: AnnData | None) -> list[dict[str, Any]] | ScrclError:
+def _attempt(job: Job, adata: AnnData | None, shelf: Shelf) -> list[dict[str, Any]] | ScrclError:
     try:
-        return methods.run(job, _load(job.dataset) if adata is None else adata)
+        return methods.run(job, _load(job.dataset) if adata is None else adata, shelf)
     except ScrclError as error:
         return error
 
