@@ -232,9 +232,10 @@ def get_dataset(name: str) -> None:
 @click.option("--released", type=click.Choice(["predictions", "embeddings"]), help="Score what the authors released.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Folder of label tables, for --released.")
 @click.option(
-    "--table", help="A table of stored results: paper, methods, spatial, margins, ablation, clusters or starts."
+    "--table", help="A table of stored results: margins, methods, spatial, paper, ablation, clusters or starts, ..."
 )
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of stored results  [default: what ships]")
+@click.option("--sentence", is_flag=True, help="What the README says of robust, from the stored results.")
 @click.option("--markdown", is_flag=True, help="The table as Markdown.")
 def benchmark(**options: Any) -> None:
     """Score methods on datasets, or what the authors released; print tables of the stored results.

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from click.testing import CliRunner
+from scipy import stats
 from sklearn.cluster import KMeans
+from statsmodels.stats.power import TTestPower
 
-from scrcl_edu import baselines, benchmarking, clustering, datasets, evaluation, plotting, recipes
-from scrcl_edu.benchmarking import methods, released, running, storing, tables
+from scrcl_edu import baselines, benchmarking, clustering, consensus, datasets, evaluation, plotting, recipes
+from scrcl_edu.benchmarking import margins, methods, released, running, storing, tables
 from scrcl_edu.benchmarking.methods import Job
 from scrcl_edu.cli import main
 from scrcl_edu.errors import DataError, InputFileError, OutputError, SettingsError
@@ -231,7 +233,9 @@ def test_a_second_run_keeps_what_is_there_and_adds_what_is_not(simulated, tmp_pa
     out, first = tmp_path / "results.json", {"first": simulated["first"]}
     before, _ = run_quietly(first, out, recipes=[], baselines=["pca_kmeans"])
     ran = []
-    monkeypatch.setattr(methods, "run", lambda job, adata, run=methods.run: ran.append(job.seed) or run(job, adata))
+    monkeypatch.setattr(
+        methods, "run", lambda job, adata, shelf, run=methods.run: ran.append(job.seed) or run(job, adata, shelf)
+    )
     again, lines = run_quietly(first, out, recipes=[], baselines=["pca_kmeans"])
     assert (ran, len(lines)) == ([], 1)
     assert again.equals(before)
@@ -253,10 +257,10 @@ def test_rows_made_with_other_settings_are_not_replaced_unasked(simulated, tmp_p
 
 
 def test_an_interruption_leaves_the_rows_that_were_done(simulated, tmp_path, monkeypatch):
-    def interrupted(job, adata, run=methods.run):
+    def interrupted(job, adata, shelf, run=methods.run):
         if job.seed == 1:
             raise KeyboardInterrupt
-        return run(job, adata)
+        return run(job, adata, shelf)
 
     out = tmp_path / "results.json"
     monkeypatch.setattr(methods, "run", interrupted)
@@ -270,10 +274,10 @@ def test_rows_that_another_process_adds_meanwhile_are_kept(simulated, tmp_path, 
     out, first = tmp_path / "results.json", {"first": simulated["first"]}
     run = methods.run
 
-    def run_beside_another(job, adata):
+    def run_beside_another(job, adata, shelf):
         monkeypatch.setattr(methods, "run", run)
         run_quietly(first, out, recipes=[], baselines=["pca_kmeans"], seeds=1, command="other")
-        return run(job, adata)
+        return run(job, adata, shelf)
 
     monkeypatch.setattr(methods, "run", run_beside_another)
     run_quietly(first, out, recipes=[], baselines=["leiden_1"], command="mine")
@@ -393,19 +397,35 @@ def stored_row(dataset: str, method: str, protocol: str, seed: int, accuracy: fl
 @pytest.fixture
 def folder(tmp_path):
     rows = [stored_row("Zeisel", "paper", "oracle", seed, 0.8 + 0.2 * seed) for seed in range(2)]
-    rows += [stored_row("Zeisel", "pca_kmeans", "label-free", 0, 0.6), stored_row("pbmc4k", "paper", "oracle", 0, 0.5)]
+    rows += [
+        stored_row("Zeisel", "pca_kmeans", "label-free", 0, 0.6),
+        stored_row("li_tumor", "paper", "oracle", 0, 0.5),
+    ]
     storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
     return tmp_path
 
 
-def test_the_papers_table_has_all_25_datasets_and_says_what_was_not_run(folder):
+def test_the_papers_table_has_all_25_datasets_and_the_parts_and_says_what_was_not_run(folder):
     table = benchmarking.results_table("paper", folder=folder).set_index("dataset")
-    assert len(table) == 25
+    assert (table["data"] == "all").sum() == 25
     assert table.loc["Zeisel", "paper, oracle"] == "0.900 ± 0.141"
     assert table.loc["Zeisel", "PCA + k-means"] == "0.600"
     assert table.loc["Zeisel", "published"] == "0.835"
-    assert (table.drop(index="Zeisel")["paper, oracle"] == tables.NOT_RUN).all()
+    assert (table.drop(index=["Zeisel", "li_tumor"])["paper, oracle"] == tables.NOT_RUN).all()
     assert (table["robust, label-free"] == tables.NOT_RUN).all()
+
+
+def test_a_part_of_a_dataset_of_the_paper_says_what_it_is_and_runs_with_the_papers_settings(folder):
+    table = benchmarking.results_table("paper", folder=folder).set_index("dataset")
+    parts = [card for card in datasets.cards().values() if card.part_of]
+    assert len(parts) == 4
+    for part in parts:
+        whole = datasets.card(part.part_of)
+        assert methods.settings_of("paper", part.name, part.task)["name"] == f"paper/{whole.name}"
+        assert table.loc[part.name, "published"] == table.loc[whole.name, "published"]
+        assert table.loc[part.name, "cells"] == part.cells
+        assert table.loc[part.name, "data"].startswith(f"of {whole.name} ")
+    assert table.loc["baron_human_came", "data"] == "of Baron_human 2142 of 8569 cells"
 
 
 def test_the_table_of_methods_averages_only_what_was_run_everywhere(folder):
@@ -414,33 +434,137 @@ def test_the_table_of_methods_averages_only_what_was_run_everywhere(folder):
     assert table.loc["PCA (30) + k-means"].tolist() == ["0.60 / 0.30", tables.NOT_RUN, tables.NOT_GIVEN, "1"]
 
 
-def test_the_table_of_margins_compares_robust_on_the_sets_that_both_were_run_on(tmp_path):
-    accuracies = {"robust": {"Zeisel": 0.8, "pbmc4k": 0.7}, "pca_kmeans": {"Zeisel": 0.5, "pbmc4k": 0.8}}
-    accuracies |= {"leiden_k": {"Zeisel": 0.6, "pbmc4k": 0.6}, "scvi_kmeans": {"pbmc4k": 0.6}}
-    rows = [
-        stored_row(dataset, method, "label-free", seed, accuracy)
+# ---- one method against the others, set by set ---------------------------------------------------------------------
+
+UNSEEN = [name for name in datasets.names("scrna") if not datasets.card(name).chosen_on]
+
+
+def compared(accuracies: dict[str, dict[str, float]], n_seeds: int = 2) -> list[dict]:
+    """Rows from accuracy by method and dataset, which scatters over seeds and not on average."""
+    return [
+        stored_row(dataset, method, "label-free", seed, accuracy + 0.01 * (seed - (n_seeds - 1) / 2))
         for method, by_dataset in accuracies.items()
         for dataset, accuracy in by_dataset.items()
-        for seed in range(2)
+        for seed in range(n_seeds)
     ]
-    storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
+
+
+@pytest.fixture
+def random_scores():
+    rng = np.random.default_rng(0)
+    return {name: dict(zip(UNSEEN[:7], rng.uniform(0.3, 0.9, 7), strict=True)) for name in ("robust", "pca_kmeans")}
+
+
+def test_a_margin_is_the_paired_t_interval_over_sets(random_scores):
+    results = pd.DataFrame(compared(random_scores))
+    ours, theirs = (100 * np.array(list(scores.values())) for scores in random_scores.values())
+    points = benchmarking.differences(results, "robust", "pca_kmeans", "accuracy")
+    np.testing.assert_allclose(points[UNSEEN[:7]], ours - theirs)
+    of, test = benchmarking.margin(points), stats.ttest_rel(ours, theirs)
+    interval = test.confidence_interval(0.95)
+    assert of.mean - of.half_width == pytest.approx(interval.low)
+    assert of.mean + of.half_width == pytest.approx(interval.high)
+    assert (of.verdict == "none shown") == (test.pvalue > 0.05)
+    assert (of.won, of.lost) == ((ours - theirs > 0.5).sum(), (ours - theirs < -0.5).sum())
+    assert of.at_worst == pytest.approx((ours - theirs).min())
+
+
+@pytest.mark.parametrize("n_sets", [3, 5, 7, 12, 40])
+def test_what_could_be_shown_is_what_a_power_analysis_says(n_sets):
+    expected = TTestPower().solve_power(nobs=n_sets, alpha=0.05, power=0.8)
+    assert margins.smallest_shown(10.0, n_sets) == pytest.approx(10 * expected, rel=1e-4)
+    assert np.isnan(margins.smallest_shown(10.0, 1))
+
+
+def test_sets_that_were_chosen_on_stand_apart_from_the_others(random_scores, tmp_path):
+    for scores, accuracy in zip(random_scores.values(), (0.9, 0.5), strict=True):
+        scores["pbmc4k"] = accuracy
+    storing.write_rows(tmp_path / "a.json", "benchmark", compared(random_scores), commands=[])
+    table = benchmarking.results_table("margins", folder=tmp_path).set_index("block")
+    unseen, seen = (table.loc[name] for name in ("sets that were not chosen on", "sets that were chosen on"))
+    assert (unseen["sets"], seen["sets"], seen["accuracy ± 95 %"]) == ("7", "1", "+40.0")
+    assert unseen["worst set"] in UNSEEN
+    text = benchmarking.as_text(benchmarking.results_table("margins", folder=tmp_path))
+    first, second = text.split("sets that were chosen on\n")
+    assert first.startswith("sets that were not chosen on\n")
+    assert "pbmc4k" not in first
+    assert "pbmc4k" in second
+
+
+def test_every_stored_row_says_whether_its_set_was_chosen_on():
+    results = benchmarking.read_results()
+    for name, rows in results.groupby("dataset"):
+        assert (rows["chosen_on"] == datasets.card(name).chosen_on).all(), name
+    assert {"sc_celseq2", "pbmc4k", "worm_neurons"} <= set(results.loc[results["chosen_on"].astype(bool), "dataset"])
+    assert {"paul15", "camp_fetal_brain"} <= set(results.loc[~results["chosen_on"].astype(bool), "dataset"])
+
+
+def test_the_margins_hold_the_better_of_two_baselines_set_by_set(tmp_path):
+    first, second = UNSEEN[:2]
+    scores = {"robust": {first: 0.8, second: 0.7}, "pca_kmeans": {first: 0.5, second: 0.8}}
+    scores |= {"leiden_k": {first: 0.6, second: 0.6}}
+    storing.write_rows(tmp_path / "a.json", "benchmark", compared(scores), commands=[])
     table = benchmarking.results_table("margins", folder=tmp_path).set_index("robust against")
-    assert table.loc["PCA (30) + k-means"].tolist() == ["2", "+10.0", "+5.0", "pbmc4k", "-10.0"]
-    assert table.loc["scVI + k-means"].tolist() == ["1", "+10.0", "+5.0", "pbmc4k", "+10.0"]
-    best = table.loc["the better of PCA + k-means and Leiden at K, set by set"]
-    assert best.tolist() == ["2", "+5.0", "+2.5", "pbmc4k", "-10.0"]
+    best = table.loc[margins.BETTER_OF_SIMPLE]
+    assert best["accuracy ± 95 %"].startswith("+5.0 ")
+    assert (best["won : lost"], best["worst set"], best["ARI there"]) == ("1 : 1", second, "-5.0")
+
+
+def test_the_sentence_of_the_readme_needs_its_results_and_says_when_nothing_is_shown(random_scores, tmp_path):
+    scores = random_scores | dict.fromkeys(("leiden_k", "untrained"), random_scores["pca_kmeans"])
+    with pytest.raises(DataError, match="no stored result of consensus/baselines on a set that was not chosen on"):
+        benchmarking.sentence(pd.DataFrame(compared(scores)))
+    scores["consensus/baselines"] = random_scores["robust"]
+    said = benchmarking.sentence(pd.DataFrame(compared(scores)))
+    assert said.startswith("On 7 real sets that no choice has seen")
+    assert "no difference that these sets can show" in said
+
+
+# ---- clusters that are kept, and what they agree on ----------------------------------------------------------------
+
+
+def test_a_consensus_is_that_of_its_members_with_seeds_of_their_own(simulated):
+    job = Job("x", "consensus/baselines", "label-free", 1, methods.settings_of("consensus/baselines", "x", "scrna"))
+    bare = methods.blind(simulated["first"])
+    preprocess(bare)
+    runs = [
+        cluster(bare, 3, seed=seed) for cluster in (baselines.pca_kmeans, baselines.leiden_k) for seed in range(5, 10)
+    ]
+    labels = simulated["first"].obs["label"].astype(str).to_numpy()
+    (row,) = methods.run(job, simulated["first"])
+    assert row["ari"] == pytest.approx(evaluation.ari(labels, consensus.consensus(runs, 3).clusters), abs=1e-6)
+
+
+def test_in_space_a_consensus_takes_the_baselines_that_vote():
+    members = methods.settings_of("consensus/all", "x", "spatial")["members"]
+    assert list(members) == ["pca_kmeans_vote", "leiden_k_vote", "robust"]
+    assert members["robust"]["name"] == "robust/spatial"
+
+
+def test_clusters_that_are_kept_are_not_found_again(simulated, tmp_path, monkeypatch):
+    first, keep = {"first": simulated["first"]}, tmp_path / "keep"
+    keep.mkdir()
+    before, _ = run_quietly(first, tmp_path / "a.json", baselines=["refined", "view_1"], seeds=1, epochs=2)
+    run_quietly(first, tmp_path / "b.json", seeds=1, epochs=2, keep=keep)
+    monkeypatch.setattr("scrcl_edu.fitting.fit", lambda *_, **__: pytest.fail("was trained again"))
+    again, _ = run_quietly(first, tmp_path / "c.json", baselines=["refined", "view_1"], seeds=1, epochs=2, keep=keep)
+    assert again["method"].tolist() == before["method"].tolist()
+    np.testing.assert_allclose(again["ari"], before["ari"])
+    other, _ = run_quietly(first, tmp_path / "d.json", recipes=[], baselines=["pca_kmeans"], seeds=1, keep=keep)
+    assert len(other) == 1
 
 
 def test_the_table_of_ablations_pairs_runs_by_dataset_and_seed(tmp_path):
-    rows = [stored_row("pbmc4k", "robust", "label-free", seed, accuracy) for seed, accuracy in enumerate((0.6, 0.8))]
-    rows += [stored_row("pbmc4k", "refined", "label-free", seed, accuracy) for seed, accuracy in enumerate((0.7, 0.4))]
-    rows += [stored_row("worm_neurons", "refined", "label-free", 0, 0.9)]  # nothing to compare it with
+    rows = [stored_row("li_tumor", "robust", "label-free", seed, accuracy) for seed, accuracy in enumerate((0.6, 0.8))]
+    rows += [
+        stored_row("li_tumor", "refined", "label-free", seed, accuracy) for seed, accuracy in enumerate((0.7, 0.4))
+    ]
+    rows += [stored_row("human_ESC", "refined", "label-free", 0, 0.9)]  # nothing to compare it with
     storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
     table = benchmarking.results_table("ablation", folder=tmp_path)
     expected = ["robust, refined cells clustered", "1", "2", "-15.0", "-7.5", "1 / 1 of 2"]
-    assert table.to_numpy().tolist() == [expected]
+    assert table.drop(columns="block").to_numpy().tolist() == [expected]
     assert "refined" not in " ".join(benchmarking.results_table("methods", folder=tmp_path)["method"])
-    assert "refined" not in " ".join(benchmarking.results_table("margins", folder=tmp_path)["robust against"])
 
 
 def test_an_ablation_is_robust_with_one_setting_changed():
@@ -489,12 +613,16 @@ def test_the_figures_tell_in_words_what_they_show(folder):
         benchmarking.starts_figure(starts, names=["Lung", "Diaphragm"]),
         benchmarking.methods_figure(results),
         benchmarking.paper_figure(benchmarking.read_results(kind="released_predictions"), results),
+        benchmarking.margins_figure(benchmarking.read_results()),
     ]
     for figure, alt in made:
         plotting.show(figure, alt=alt)
     assert "Lung" in made[0][1]
     assert "paper, oracle 0.70 on 2" in made[1][1]
     assert "published 0.933 on 10" in made[2][1]
+    assert "PCA (30) + k-means on 5 sets that were chosen on: " in made[3][1]
+    with pytest.raises(DataError, match="no results of robust and its rivals"):
+        benchmarking.margins_figure(results)
     with pytest.raises(DataError, match="no results"):
         benchmarking.methods_figure(results[:0])
 
@@ -508,7 +636,9 @@ def test_the_command_runs_a_row_keeps_it_and_prints_tables(tmp_path):
     assert json.loads(out.read_text())["rows"][0]["n_classes"] == 10
     second = CliRunner().invoke(main, [*arguments, "--seeds", "1", "--out", str(out)])
     assert "1 of 1 are in" in second.output
-    table = CliRunner().invoke(main, ["benchmark", "--table", "methods", "--results", str(tmp_path), "--markdown"])
+    table = CliRunner().invoke(
+        main, ["benchmark", "--table", "methods_chosen_on", "--results", str(tmp_path), "--markdown"]
+    )
     assert "| Leiden at resolution 1 |" in table.output
 
 

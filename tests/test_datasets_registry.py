@@ -58,7 +58,7 @@ def test_every_dataset_and_address_of_the_sources_is_registered(shared):
 def test_files_of_the_developers_folder_have_the_registered_checksums(shared):
     files = {f.name: f for c in cards() for f in (*c.released, *(f for s in c.sources for f in s.files))}
     present = [f for f in files.values() if (shared / "data" / f.name).is_file()]
-    assert len(present) == 27
+    assert len(present) == 39
     for file in present:
         assert datasets.download.matches(shared / "data" / file.name, file.check), file.name
 

@@ -1,11 +1,12 @@
 """The evidence: datasets x methods x seeds, and what the authors' released results are worth. Lesson 11 builds on it.
 
 `methods` runs one method once, `running` the whole grid, `released` scores what the authors released, `storing` keeps
-results as JSON, `tables` and `figures` make the lessons' tables and figures from them.
+results as JSON, `margins` compares methods set by set, `tables` and `figures` make the lessons' tables and figures.
 """
 
-from scrcl_edu.benchmarking.figures import methods_figure, paper_figure, starts_figure
-from scrcl_edu.benchmarking.methods import BASELINES
+from scrcl_edu.benchmarking.figures import margins_figure, methods_figure, paper_figure, starts_figure
+from scrcl_edu.benchmarking.margins import Margin, differences, margin, sentence
+from scrcl_edu.benchmarking.methods import BASELINES, MEMBERS
 from scrcl_edu.benchmarking.released import (
     released_labels,
     score_released,
@@ -20,10 +21,15 @@ from scrcl_edu.benchmarking.tables import TABLES, as_text, results_table
 
 __all__ = [
     "BASELINES",
+    "MEMBERS",
     "TABLES",
     "IncompleteError",
+    "Margin",
     "as_text",
     "benchmark",
+    "differences",
+    "margin",
+    "margins_figure",
     "methods_figure",
     "paper_figure",
     "read_results",
@@ -31,6 +37,7 @@ __all__ = [
     "results_table",
     "score_released",
     "score_starts",
+    "sentence",
     "starts_figure",
     "starts_of",
     "store_released",

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scrcl_edu.benchmarking import margins
 from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES
 from scrcl_edu.benchmarking.released import SCORED, store_released
 from scrcl_edu.benchmarking.running import benchmark
+from scrcl_edu.benchmarking.storing import read_results
 from scrcl_edu.benchmarking.tables import as_text, results_table
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.files import check_output
@@ -26,12 +28,13 @@ def run_command(
     table: str | None,
     results: Path | None,
     markdown: bool,
+    sentence: bool,
     overwrite: bool,
     command: str,
     report: Callable[[str], Any],
     **settings: Any,
 ) -> None:
-    """Print a table, score what was released, or run a benchmark, whichever the options ask for.
+    """Print a table or the README's sentence, score what was released, or run a benchmark, as the options ask.
 
     Raises
     ------
@@ -40,6 +43,9 @@ def run_command(
     ScrclError
         Whatever these raise.
     """
+    if sentence:
+        report(margins.sentence(read_results(results)))
+        return
     if table is not None:
         report(as_text(results_table(table, folder=results), markdown=markdown).rstrip("\n"))
         return

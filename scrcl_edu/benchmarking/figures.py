@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrcl_edu import datasets, recipes
+from scrcl_edu.benchmarking.margins import BLOCKS, differences, margin, method_title, of_block
 from scrcl_edu.benchmarking.methods import ABLATIONS
 from scrcl_edu.benchmarking.released import KINDS_OF_START, summarize_starts
-from scrcl_edu.benchmarking.tables import method_title, paper_datasets
+from scrcl_edu.benchmarking.tables import paper_datasets
 from scrcl_edu.errors import DataError
 from scrcl_edu.plotting import MARKERS, PALETTE
 
@@ -118,6 +119,68 @@ def methods_figure(
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
     alt = f"{score} of {len(pairs)} methods on {len(names)} datasets. Mean over datasets: {'; '.join(means)}."
     return figure, alt
+
+
+def margins_figure(
+    results: DataFrame,
+    *,
+    ours: str = "robust",
+    rivals: Sequence[str] = ("pca_kmeans", "leiden_k", "smoothed_pca_kmeans", "untrained", "consensus/baselines"),
+    score: str = "ari",
+    task: str = "scrna",
+) -> tuple[Figure, str]:
+    """One method against others: every set is a dot, its place the paired difference; bars are 95 % intervals of means.
+
+    Parameters
+    ----------
+    results
+        Of kind "benchmark".
+    ours, rivals
+        Methods. Rivals without results are left out.
+    score
+        "ari" or "accuracy".
+    task
+        "scrna" or "spatial".
+
+    Returns
+    -------
+    The figure and its alt text.
+
+    Raises
+    ------
+    DataError
+        When there are no results to compare.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 0.6 * len(rivals) + 1.6), layout="constrained")
+    told, drawn = [], []
+    for number, (chosen, block) in enumerate(BLOCKS.items()):
+        mine = of_block(results, chosen=chosen, task=task)
+        there = set(mine["method"]) if len(mine) else set()
+        for rival in rivals if ours in there else ():
+            if rival not in there or not len(points := differences(mine, ours, rival, score)):
+                continue
+            row, style = rivals.index(rival) + 0.36 * number - 0.18, {"color": PALETTE[number], "zorder": 3}
+            label = block if block not in drawn else None
+            drawn.append(block)
+            axes.scatter(points, np.full(len(points), row), marker=MARKERS[number], s=22, label=label, **style)
+            of = margin(points)
+            axes.errorbar(of.mean, row + 0.1, xerr=of.half_width, fmt="|", capsize=3, **style)
+            told.append(
+                f"{method_title(rival)} on {of.n_sets} {block}: {of.mean:+.1f}, {of.won} won and {of.lost} lost, "
+                f"least {of.at_worst:+.1f} ({of.worst})"
+            )
+    if not told:
+        plt.close(figure)
+        raise DataError(f"there are no results of {ours} and its rivals on the same sets; run scrcl-edu benchmark")
+    axes.axvline(0, color="0.6", linewidth=1)
+    axes.set_yticks(range(len(rivals)), [method_title(rival) for rival in rivals])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"points of {'ARI' if score == 'ari' else score} by which {method_title(ours)} is ahead")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    what = "ARI" if score == "ari" else score
+    return figure, f"{what} of {method_title(ours)}, in points, against {'; '.join(told)}. Each dot is a dataset."
 
 
 def paper_figure(released: DataFrame, results: DataFrame) -> tuple[Figure, str]:

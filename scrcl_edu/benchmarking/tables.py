@@ -6,23 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu import datasets, recipes
-from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES
+from scrcl_edu.benchmarking.margins import BLOCKS, margins_table, method_title, of_block
+from scrcl_edu.benchmarking.methods import ABLATIONS
 from scrcl_edu.benchmarking.released import summarize_starts
 from scrcl_edu.benchmarking.storing import read_results
 from scrcl_edu.errors import SettingsError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-    from pandas.api.typing import DataFrameGroupBy
 
 NOT_RUN = "not run"
 NOT_GIVEN = "-"
 TABLES = {
     "paper": "all datasets of the paper: published, rescored, ours by both protocols",
-    "methods": "accuracy / ARI of every method on scRNA-seq sets, mean over seeds",
-    "spatial": "ARI of every method on spatial sets, mean over seeds",
-    "margins": "robust against every other method on scRNA-seq sets, in points, and the set where it does worst",
-    "ablation": "robust with one part switched off or another embedding clustered, in points, over datasets and seeds",
+    "margins": "robust against every other method, in points, in two blocks: sets not chosen on, sets chosen on",
+    "margins_consensus": "the same for the consensus of plain baselines",
+    "margins_spatial": "the same for robust on spatial sets",
+    "methods": "accuracy / ARI of every method on scRNA-seq sets that were not chosen on, mean over seeds",
+    "methods_chosen_on": "the same on the sets that were chosen on",
+    "spatial": "ARI of every method on spatial sets that were not chosen on, mean over seeds",
+    "spatial_chosen_on": "the same on the sets that were chosen on",
+    "ablation": "robust with one part switched off or another embedding clustered, in points, in the same two blocks",
     "clusters": "the number of clusters estimated by robust against that of the classes, and what the error costs",
     "starts": "k-means starts on the released embeddings: chosen without labels and with them",
 }
@@ -53,19 +57,25 @@ def results_table(name: str, *, folder: str | Path | None = None) -> DataFrame:
         raise SettingsError(f"there is no table {name!r}; choose one of {', '.join(TABLES)}")
     if name == "paper":
         return _paper(read_results(folder), read_results(folder, kind="released_predictions"))
-    if name == "margins":
-        return _margins(read_results(folder))
-    if name == "ablation":
-        return _ablation(read_results(folder))
-    if name == "clusters":
-        return _clusters(read_results(folder))
     if name == "starts":
         return _starts(read_results(folder, kind="released_embeddings"))
-    return _methods(read_results(folder), "spatial" if name == "spatial" else "scrna")
+    results = read_results(folder)
+    if name.startswith("margins"):
+        ours = "consensus/baselines" if name == "margins_consensus" else "robust"
+        return margins_table(results, ours=ours, task="spatial" if name == "margins_spatial" else "scrna")
+    if name == "ablation":
+        return _ablation(results)
+    if name == "clusters":
+        return _clusters(results)
+    task = "spatial" if name.startswith("spatial") else "scrna"
+    return _methods(of_block(results, chosen=name.endswith("_chosen_on"), task=task), task)
 
 
 def as_text(table: DataFrame, *, markdown: bool = False) -> str:
-    """The table as aligned text, or as Markdown."""
+    """The table as aligned text, or as Markdown; one with a column "block" as a table under each of its names."""
+    if "block" in table:
+        blocks = table.groupby("block", sort=False)
+        return "\n".join(f"{name}\n\n{as_text(part.drop(columns='block'), markdown=markdown)}" for name, part in blocks)
     rows = [list(map(str, table.columns)), *(list(map(str, row)) for row in table.to_numpy())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
@@ -82,18 +92,13 @@ def paper_datasets() -> list[str]:
     return sorted(rows, key=lambda name: (datasets.card(name).task != "scrna", name))
 
 
-def method_title(method: str) -> str:
-    """How tables and figures call a method."""
-    titles = BASELINES | ABLATIONS | {"scvi_kmeans": "scVI + k-means", "scvi_ward": "scVI + Ward"}
-    return titles.get(method, method)
-
-
 def _paper(results: DataFrame, released: DataFrame) -> DataFrame:
     import pandas as pd
 
     rows = []
-    for name in paper_datasets():
-        card, headline = datasets.card(name), recipes.published(name)
+    for name in (name for whole in paper_datasets() for name in (whole, *_parts(whole))):
+        card = datasets.card(name)
+        headline = recipes.published(card.part_of or name)
         score = "accuracy" if card.task == "scrna" else "ari"
         mine = results[results["dataset"] == name] if len(results) else results
         theirs = released[released["dataset"] == name] if len(released) else released
@@ -101,8 +106,9 @@ def _paper(results: DataFrame, released: DataFrame) -> DataFrame:
         rows.append(
             {
                 "dataset": name,
-                "cells": headline["n_cells"],
-                "classes": headline["n_classes"],
+                "data": _share(card) if card.part_of else "all",
+                "cells": card.cells if card.part_of else headline["n_cells"],
+                "classes": card.classes if card.part_of else headline["n_classes"],
                 "score": score.upper() if score == "ari" else score,
                 "published": f"{published / 100:.3f}" if published else NOT_GIVEN,
                 "released, rescored": _spread(theirs, score),
@@ -115,14 +121,24 @@ def _paper(results: DataFrame, released: DataFrame) -> DataFrame:
     return pd.DataFrame(rows)
 
 
+def _parts(whole: str) -> list[str]:
+    return [name for name in datasets.names() if datasets.card(name).part_of == whole]
+
+
+def _share(part: datasets.Card) -> str:
+    """What of a dataset of the paper a part of it holds."""
+    whole = datasets.card(part.part_of)
+    counts = [(getattr(part, what), getattr(whole, what), what) for what in ("cells", "classes", "genes")]
+    shares = [f"{mine} {f'of {all_} ' if all_ else ''}{what}" for mine, all_, what in counts if mine != all_]
+    return f"of {whole.name} {', '.join(shares)}"
+
+
 def _methods(results: DataFrame, task: str) -> DataFrame:
     """Methods in rows, datasets in columns, and their mean over the datasets on which every method was run."""
     import pandas as pd
 
     results = results[~results["method"].isin(ABLATIONS)] if len(results) else results
-    names = results["dataset"].drop_duplicates() if len(results) else []
-    names = [name for name in names if _task(results, name) == task]
-    results = results[results["dataset"].isin(names)] if names else results[:0]
+    names = list(results["dataset"].drop_duplicates()) if len(results) else []
     pairs = results[["method", "protocol"]].drop_duplicates().itertuples(index=False) if names else []
     rows = []
     for method, protocol in pairs:
@@ -139,55 +155,28 @@ def _methods(results: DataFrame, task: str) -> DataFrame:
     return pd.DataFrame(rows, columns=["method", *names, "mean", "seeds"])
 
 
-def _margins(results: DataFrame) -> DataFrame:
-    """Points (100 x score) by which robust is above another method, over the sets on which both were run."""
-    import pandas as pd
-
-    columns = ["robust against", "sets", "accuracy", "ARI", "worst set", "accuracy there"]
-    if not len(results):
-        return pd.DataFrame(columns=columns)
-    scrna = [name for name in results["dataset"].drop_duplicates() if _task(results, name) == "scrna"]
-    results = results[results["dataset"].isin(scrna) & ~results["method"].isin(ABLATIONS)]
-    by = ["method", "protocol", "dataset"]
-    means = {key: table.droplevel(by[:2]) for key, table in _by_method(results, by)}
-    ours = means.pop(("robust", "label-free"), results.iloc[:0][["accuracy", "ari"]])
-    rivals = {method_title(m) + (", oracle" if p == "oracle" else ""): t for (m, p), t in means.items()}
-    simple = [means[name, "label-free"] for name in ("pca_kmeans", "leiden_k") if (name, "label-free") in means]
-    if len(simple) == 2:
-        rivals["the better of PCA + k-means and Leiden at K, set by set"] = pd.concat(simple).groupby("dataset").max()
-    rows = []
-    for title, theirs in rivals.items():
-        points = 100 * (ours - theirs).dropna()
-        if len(points):
-            worst = points["accuracy"].idxmin()
-            means_of = [f"{points[score].mean():+.1f}" for score in ("accuracy", "ari")]
-            rows.append([title, str(len(points)), *means_of, worst, f"{points['accuracy'][worst]:+.1f}"])
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _by_method(results: DataFrame, by: list[str]) -> DataFrameGroupBy:
-    return results.groupby(by, sort=False)[["accuracy", "ari"]].mean().groupby(by[:2], sort=False)
-
-
 def _ablation(results: DataFrame) -> DataFrame:
     """Paired by dataset and seed; points below 0: the part that is missing was worth something."""
     import pandas as pd
 
-    columns = ["what is changed", "sets", "seeds", "accuracy", "ARI", "runs in which ARI fell / rose by a point"]
-    results = results[results["dataset"].map(lambda name: _task(results, name)) == "scrna"] if len(results) else results
+    columns = ["block", "what is changed", "sets", "seeds", "accuracy", "ARI"]
+    columns.append("runs in which ARI fell / rose by a point")
     pair = ["dataset", "seed"]
-    whole = _of(results, "robust").set_index(pair)[["accuracy", "ari"]] if len(results) else results
     rows = []
-    for method in ("untrained", *ABLATIONS):
-        changed = _of(results, method)
-        if not len(changed):
-            continue
-        points = 100 * (changed.set_index(pair)[["accuracy", "ari"]] - whole).dropna()
-        means = points.groupby("dataset").mean().mean()
-        n_sets = points.index.get_level_values("dataset").nunique()
-        fell, rose = (points["ari"] < -1).sum(), (points["ari"] > 1).sum()
-        row = [method_title(method), str(n_sets), str(changed["seed"].nunique())]
-        rows.append([*row, f"{means['accuracy']:+.1f}", f"{means['ari']:+.1f}", f"{fell} / {rose} of {len(points)}"])
+    for chosen, block in BLOCKS.items():
+        mine = of_block(results, chosen=chosen, task="scrna")
+        whole = _of(mine, "robust").set_index(pair)[["accuracy", "ari"]] if len(mine) else mine
+        for method in ("untrained", *ABLATIONS):
+            changed = _of(mine, method)
+            if not len(changed):
+                continue
+            points = 100 * (changed.set_index(pair)[["accuracy", "ari"]] - whole).dropna()
+            means = points.groupby("dataset").mean().mean()
+            n_sets = points.index.get_level_values("dataset").nunique()
+            fell, rose = (points["ari"] < -1).sum(), (points["ari"] > 1).sum()
+            row = [block, method_title(method), str(n_sets), str(changed["seed"].nunique())]
+            row += [f"{means['accuracy']:+.1f}", f"{means['ari']:+.1f}", f"{fell} / {rose} of {len(points)}"]
+            rows.append(row)
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -240,13 +229,6 @@ def _starts(results: DataFrame) -> DataFrame:
 
 def _of(table: DataFrame, method: str, protocol: str = "label-free") -> DataFrame:
     return table[(table["method"] == method) & (table["protocol"] == protocol)] if len(table) else table
-
-
-def _task(results: DataFrame, name: str) -> str:
-    if name in datasets.names():
-        return datasets.card(name).task
-    methods = results.loc[results["dataset"] == name, "settings"]
-    return "spatial" if any(settings.get("hvg_flavor") == "seurat_v3" for settings in methods) else "scrna"
 
 
 def _spread(table: DataFrame, score: str) -> str:
