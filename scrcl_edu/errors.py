@@ -35,3 +35,15 @@ class TrainingError(ScrclError, RuntimeError):
 
 class EvaluationError(ScrclError, ValueError):
     """Labels and clusters cannot be compared."""
+
+
+class DataNote(UserWarning):
+    """Something was done to the data, or not used, that its owner may want to know; the fit goes on."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal, SIGINT (Ctrl-C) or SIGTERM, ended the work; its number is `signal`."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal

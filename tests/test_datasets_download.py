@@ -247,6 +247,7 @@ def test_when_all_fail_the_message_lets_one_finish_by_hand(server, dead, tmp_pat
         assert expected in message
     assert f"{dead}: no connection" in message
     assert f"save it as {tmp_path / 'folder' / 'file.bin'}" in message
+    assert not [path.name for path in (tmp_path / "folder").iterdir() if path.suffix == ".lock"]
     (tmp_path / "folder" / "file.bin").write_bytes(CONTENT)
     n_requests = len(server.log)
     assert fetch(file, tmp_path).read_bytes() == CONTENT

@@ -1,12 +1,13 @@
 """A result appears under its name only when it is complete, and nothing that is there is lost."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from scrcl_edu.errors import OutputError
-from scrcl_edu.files import atomic_path, check_output
+from scrcl_edu.files import FIGURES, atomic_path, check_output, check_outputs, claimed, locked
 
 
 @pytest.fixture
@@ -112,6 +113,148 @@ def test_output_that_exists_is_refused_and_with_overwrite_not_touched(path):
     check_output(path, overwrite=True)
     assert path.read_bytes() == b"old"
     assert there(path.parent) == ["result.h5ad"]
+
+
+def test_link_is_followed_and_stays_a_link(tmp_path):
+    link, target = tmp_path / "link.h5ad", tmp_path / "folder" / "target.h5ad"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    fill(link)
+    fill(link, b"again", overwrite=True)
+    assert link.is_symlink()
+    assert target.read_bytes() == b"again"
+    assert there(target.parent) == ["target.h5ad"]
+
+
+def test_replaced_file_keeps_its_permissions(path):
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    fill(path, overwrite=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_disk_without_hard_links_still_gets_its_file(path, monkeypatch):
+    def link(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    fill(path)
+    assert path.read_bytes() == b"new"
+    assert there(path.parent) == ["result.h5ad"]
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="only Unix has /dev/null")
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_device_is_written_into_and_stays_a_device(overwrite):
+    path = Path("/dev/null")
+    before = path.stat()
+    assert check_output(path, overwrite=overwrite, endings=(".png",)) == path
+    fill(path, overwrite=overwrite)
+    after = path.stat()
+    assert (after.st_ino, after.st_rdev, after.st_mode) == (before.st_ino, before.st_rdev, before.st_mode)
+    assert not [name for name in os.listdir("/dev") if name.startswith(".null")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_pipe_whose_reader_has_gone_is_explained(tmp_path):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with pytest.raises(OutputError, match="was not written to the end: the program that reads it has stopped"):
+        fill(f"/dev/fd/{theirs}")
+    os.close(theirs)
+
+
+def test_standard_output_gets_what_is_written_to_its_name(capfdbinary):
+    print("before")
+    fill("-")
+    fill("/dev/stdout", b" newer")
+    assert capfdbinary.readouterr().out == b"before\nnew newer"
+
+
+def test_disk_is_refused(monkeypatch):
+    monkeypatch.setattr(Path, "is_block_device", lambda _: True)
+    with pytest.raises(OutputError, match="is a disk and is kept; give the name of a file"):
+        check_output("/dev/null")
+
+
+def test_only_known_endings_are_accepted(tmp_path):
+    check_output(tmp_path / "a.PNG", endings=FIGURES)
+    with pytest.raises(OutputError, match=r"a\.xyz ends in \.xyz; choose a name that ends in \.png, \.pdf"):
+        check_output(tmp_path / "a.xyz", endings=FIGURES)
+
+
+def test_every_ending_of_a_figure_can_be_drawn():
+    from matplotlib.figure import Figure
+
+    assert {ending.removeprefix(".") for ending in FIGURES} <= set(Figure().canvas.get_supported_filetypes())
+
+
+@pytest.mark.parametrize("second", ["a.json", "./a.json", "link.json"])
+def test_one_name_for_two_outputs_is_refused(tmp_path, monkeypatch, second):
+    monkeypatch.chdir(tmp_path)
+    Path("link.json").symlink_to("a.json")
+    with pytest.raises(OutputError, match=r"--out and --json both name .*json; give them different names"):
+        check_outputs({"--out": Path("a.json"), "--json": Path(second)}, overwrite=True)
+
+
+def test_result_table_and_figure_may_all_go_nowhere():
+    nowhere = Path(os.devnull)
+    check_outputs({"--out": nowhere, "--figure": nowhere, "--json": nowhere})
+
+
+# Two processes, and what a killed one leaves
+
+
+def test_lock_is_held_and_leaves_nothing(path):
+    with locked(path), pytest.raises(TimeoutError), locked(path, timeout=0):
+        pass
+    with pytest.raises(ValueError, match="bad"), locked(path):
+        raise ValueError("bad")
+    assert there(path.parent) == []
+
+
+def hold(path, lines):
+    with locked(path, timeout=30), lines.open("a") as file:
+        file.write("in\n")
+        file.flush()
+        os.sched_yield()
+        file.write("out\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_lock_that_removes_its_file_still_lets_one_in_at_a_time(path):
+    lines = path.with_name("lines")
+    children = []
+    for _ in range(6):
+        if not (child := os.fork()):
+            for _ in range(20):
+                hold(path, lines)
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
+    assert lines.read_text() == "in\nout\n" * 120
+    assert there(path.parent) == ["lines"]
+
+
+def test_claim_removes_the_unfinished_files_of_a_killed_process_and_no_others(path):
+    kept = [path.with_name(name) for name in (".result.h5ad", ".result.0123456x.h5ad", "result.01234567.h5ad")]
+    left = [path.with_name(name) for name in (".result.01234567.h5ad", ".result.h5ad.89abcdef.checkpoint")]
+    for file in kept + left:
+        file.write_bytes(b"half")
+    with claimed(path):
+        assert there(path.parent) == sorted([".result.h5ad.lock", *(p.name for p in kept)])
+    assert there(path.parent) == sorted(p.name for p in kept)
+
+
+def test_second_claim_is_refused(path):
+    busy = "is being made by another process; wait for it, or choose another name"
+    with claimed(path), pytest.raises(OutputError, match=busy), claimed(path):
+        pass
+
+
+def test_error_of_the_work_is_not_taken_for_one_of_the_output(path):
+    with pytest.raises(FileNotFoundError), claimed(path):
+        raise FileNotFoundError("input")
 
 
 def test_folder_is_refused_even_with_overwrite(tmp_path):

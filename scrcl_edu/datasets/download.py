@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu.errors import DownloadError, OutputError
+from scrcl_edu.files import locked
 
 if TYPE_CHECKING:
     import requests
@@ -77,7 +78,7 @@ def fetch(file: File, *, cache: str | Path | None = None, progress: bool = True)
     target = cache_folder(cache) / file.name
     if _is_good(target, file):  # without a lock: the folder may be read-only
         return target
-    with _writing(target), _lock(target):
+    with _writing(target), locked(target):
         if _is_good(target, file):
             return target
         failures = []
@@ -237,14 +238,6 @@ def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return str(error)[:200]
-
-
-@contextlib.contextmanager
-def _lock(target: Path) -> Iterator[None]:
-    from filelock import FileLock
-
-    with FileLock(target.with_name(f".{target.name}.lock")):
-        yield
 
 
 @contextlib.contextmanager
