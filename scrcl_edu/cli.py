@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
-import time
+import threading
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scrcl_edu import __version__
-from scrcl_edu.errors import DataError, EvaluationError, InputFileError, OutputError, ScrclError, SettingsError
+from scrcl_edu.errors import DataError, DataNote, EvaluationError, InputFileError, ScrclError, Stopped
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-SIGINT_EXIT = 130
-JSON_OPTION = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+JSON_OPTION = click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON; - is standard output."
+)
 
 
 class _Commands(click.Group):
-    """Shows our errors as one line, without a traceback; everything else is a bug and shows where."""
+    """Shows our errors as one line, without a traceback; everything else is a bug and shows where.
+
+    SIGTERM, by which containers, schedulers and notebook servers stop a process, is a clean stop like Ctrl-C.
+    """
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with _terminated_cleanly():
+                return super().invoke(context)
         except ScrclError as error:
             raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            sys.exit(SIGINT_EXIT)
+        except KeyboardInterrupt as stop:
+            click.echo(str(stop) or "Stopped.", err=True)
+            sys.exit(128 + getattr(stop, "signal", signal.SIGINT))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,17 +54,25 @@ def main() -> None:
 @click.option("--n-clusters", type=int, help="Number of cell types; estimated when left out.")
 @click.option("--recipe", "recipe_name", default="robust", show_default=True, help="robust, or paper/DATASET.")
 @click.option("--n-top-genes", type=int, help="Highly variable genes  [default: the recipe's]")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--n-neighbors", type=int, help="Of each cell in the graph  [default: the recipe's]")
+@click.option("--seed", default=0, show_default=True, help="Of everything that is drawn; try more than one.")
 @click.option("--epochs", type=int, help="Passes over all cells  [default: the recipe's]")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
 @click.option("--labels", help="Column of true labels; read only after the fit, to score it.")
-@click.option("--protocol", type=click.Choice(["label-free", "oracle"]), default="label-free", show_default=True)
+@click.option("--batch", help="Column of batches; changes nothing, says how far clusters follow them.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["label-free", "oracle"]),
+    default="label-free",
+    show_default=True,
+    help="oracle repeats the published protocol, which picks the epoch by the labels.",
+)
 @click.option("--spatial", is_flag=True, help="Cells are spots with coordinates in obsm['spatial'].")
 @click.option("--already-logged", is_flag=True, help="The values are log-normalized and used as they are.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint that Ctrl-C left beside OUT.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interruption left beside OUT.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--quiet", is_flag=True, help="No progress bar, no notes.")
-@click.option("--figure", type=click.Path(path_type=Path), help="Draw the cells by cluster, and by label (.png, .pdf).")
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw the clusters, and the labels (.png, .pdf, .svg).")
 @JSON_OPTION
 def fit(
     source: str,
@@ -63,10 +80,12 @@ def fit(
     n_clusters: int | None,
     recipe_name: str,
     n_top_genes: int | None,
+    n_neighbors: int | None,
     seed: int,
     epochs: int | None,
     device: str,
     labels: str | None,
+    batch: str | None,
     protocol: str,
     spatial: bool,
     already_logged: bool,
@@ -79,81 +98,53 @@ def fit(
     """Find the cell types in INPUT: a dataset's name, or a file or folder of counts.
 
     Understood are .h5ad, 10x .h5, a 10x .mtx folder, .csv and .tsv (also .gz), and .loom.
+
+    The result cannot take new cells: `scrcl-edu assign` gives them the clusters of their nearest neighbors in it.
     """
-    from scrcl_edu.files import check_output
+    from scrcl_edu import files, recipes
 
-    for path in (out, figure, json_file):
-        if path is not None:
-            check_output(path, overwrite=overwrite)
-    if resume and out is None:
-        raise SettingsError("--resume needs --out: the checkpoint lies beside that file")
-    if out is not None and json_file is not None and out.resolve() == json_file.resolve():
-        raise SettingsError(f"--out and --json both name {out}; give them different names")
-    checkpoint = out.with_name(f"{out.name}.checkpoint") if out else None
-    if checkpoint and checkpoint.exists() and not (resume or overwrite):
-        raise OutputError(
-            f"{checkpoint} of an interrupted run is there; go on from it with --resume, or start again with --overwrite"
-        )
+    outputs = {"--out": out, "--figure": figure, "--json": json_file}
+    files.check_outputs(outputs, overwrite=overwrite, silent=quiet)
+    checkpoint = files.checkpoint_of(out)
+    files.check_checkpoint(checkpoint, resume=resume, overwrite=overwrite)
+    settings = recipes.choose(
+        recipe_name, spatial=spatial, n_top_genes=n_top_genes, n_neighbors=n_neighbors, epochs=epochs
+    )
+    with files.claimed(out):
+        adata = _read(source)
 
-    from scrcl_edu.recipes import recipe
+        from scrcl_edu import fitting, saving
+        from scrcl_edu.doubts import check_column
 
-    if spatial and recipe_name == "robust":
-        recipe_name = "robust/spatial"
-    settings = recipe(recipe_name)
-    changed = {"n_top_genes": n_top_genes, "epochs": epochs}
-    settings = settings.with_(**{name: value for name, value in changed.items() if value is not None})
-    if spatial and settings.task != "spatial":
-        raise SettingsError(f"--spatial does not go with recipe {settings.name!r}; leave one of them out")
-
-    adata = _read(source)
-    if labels is not None and labels not in adata.obs:
-        there = ", ".join(adata.obs.columns) or "none"
-        raise DataError(f"there is no column {labels!r} in obs; the columns are: {there}")
-    if labels == "scrcl":
-        raise DataError("column 'scrcl' is where the clusters are written; rename the column of labels")
-
-    from scrcl_edu.fitting import fit as fit_adata
-    from scrcl_edu.training import Interrupted
-
-    progress = _Progress(settings.epochs, quiet=quiet)
-    try:
-        with progress:
-            adata = fit_adata(
+        check_column(adata, labels, "--labels", ours="scrcl")
+        if out is not None:
+            saving.make_storable(adata)
+        if checkpoint is not None and not resume:
+            checkpoint.unlink(missing_ok=True)
+        with _notes_later():
+            adata = fitting.fit(
                 adata,
                 n_clusters=n_clusters,
                 recipe=settings,
                 seed=seed,
                 device=device,
                 already_logged=already_logged,
+                batch=batch,
                 protocol=protocol,
                 labels=adata.obs[labels] if protocol == "oracle" and labels else None,
                 checkpoint=checkpoint,
                 resume=resume,
-                on_epoch=progress.update,
+                keep_checkpoint=True,
+                progress=False if quiet else None,
             )
-    except Interrupted as stop:
-        click.echo(f"Stopped after epoch {stop.epoch} of {settings.epochs}; nothing else was written.", err=True)
-        if stop.checkpoint:
-            click.echo(f"{stop.checkpoint} holds the state: the same command with --resume goes on.", err=True)
-        sys.exit(SIGINT_EXIT)
-
-    if out is not None:
-        _write_h5ad(adata, out, overwrite=overwrite)
-        checkpoint.unlink(missing_ok=True)
-    result = _result(adata, source)
-    unscored = None
-    if labels is not None:  # read only now, when the clusters are final and written
-        from scrcl_edu.evaluation import scores
-
-        try:
-            result |= scores(adata.obs[labels], adata.obs["scrcl"])
-        except EvaluationError as error:
-            unscored = error
-    if not quiet:
-        _report(adata, result)
-    if figure is not None:
+        if out is not None:
+            saving.write_h5ad(adata, out, overwrite=overwrite)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+        result, unscored = _result(adata, source, labels)
+        _report(adata, result, out, quiet=quiet, err=files.is_stdout(json_file))
         _draw(adata, labels, figure, overwrite=overwrite)
-    _write_json(result, json_file, overwrite=overwrite)
+        _write_json(result, json_file, overwrite=overwrite)
     if unscored is not None:
         kept = f"; the clusters are in {out}" if out else ""
         raise EvaluationError(f"--labels {labels} gives no scores: {unscored}{kept}") from unscored
@@ -303,50 +294,75 @@ def _read(source: str) -> AnnData:
     return registry.load(name)
 
 
-def _result(adata: AnnData, source: str) -> dict[str, Any]:
-    facts = adata.uns["scrcl"]
-    result = {"input": source, "recipe": facts["recipe"]["name"], "n_cells": adata.n_obs, "n_genes": adata.n_vars}
-    result |= {name: value for name, value in facts.items() if name not in ("recipe", "history")}
-    return result | {"peak_rss_mb": round(_peak_memory_mb()), "notes": adata.uns["preprocessing"]["notes"]}
+def _result(adata: AnnData, source: str, labels: str | None) -> tuple[dict[str, Any], EvaluationError | None]:
+    """What `--json` holds; the scores are computed only now, when the clusters are final and written."""
+    from scrcl_edu.evaluation import scores
+
+    facts = dict(adata.uns["scrcl"])
+    settings = facts.pop("recipe")
+    del facts["history"]
+    result = {"input": source, "recipe": settings["name"], "n_cells": adata.n_obs, "n_genes": adata.n_vars}
+    result |= facts | {"settings": settings, "peak_rss_mb": round(_peak_memory_mb())}
+    try:
+        return result | (scores(adata.obs[labels], adata.obs["scrcl"]) if labels is not None else {}), None
+    except EvaluationError as error:
+        return result, error
 
 
-def _report(adata: AnnData, result: dict[str, Any]) -> None:
+def _report(adata: AnnData, result: dict[str, Any], out: Path | None, *, quiet: bool, err: bool) -> None:
+    """Print what was done; on standard error where the result itself goes to standard output."""
+    if quiet:
+        return
     for note in result["notes"]:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {note}", err=err)
     click.echo(
         f"{adata.n_obs} cells in {adata.obs['scrcl'].nunique()} clusters (K {result['n_clusters_from']}), "
-        f"{result['epochs']} epochs in {result['seconds']:.0f} s on {result['device']}, {result['protocol']}"
+        f"{result['epochs']} epochs in {result['seconds']:.0f} s on {result['device']}, {result['protocol']}",
+        err=err,
     )
-    click.echo("cells per cluster: " + ", ".join(str(n) for n in adata.obs["scrcl"].value_counts()))
+    click.echo(f"recipe: {result['ran']}", err=err)
+    click.echo("cells per cluster: " + ", ".join(str(n) for n in adata.obs["scrcl"].value_counts()), err=err)
     if "accuracy" in result:
-        click.echo("  ".join(f"{name} {result[name]:.3f}" for name in ("accuracy", "nmi", "ari", "macro_f1")))
+        click.echo("  ".join(f"{name} {result[name]:.3f}" for name in ("accuracy", "nmi", "ari", "macro_f1")), err=err)
+    if out is None:
+        click.echo("The clusters were not kept: --out FILE.h5ad writes them.", err=True)
 
 
-def _write_h5ad(adata: AnnData, out: Path, *, overwrite: bool) -> None:
-    from scrcl_edu.files import atomic_path
-
-    with atomic_path(out, overwrite=overwrite) as temporary:
-        adata.write_h5ad(temporary)
-
-
-def _draw(adata: AnnData, labels: str | None, path: Path, *, overwrite: bool) -> None:
+def _draw(adata: AnnData, labels: str | None, path: Path | None, *, overwrite: bool) -> None:
+    if path is None:
+        return
     import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
     from scrcl_edu.files import atomic_path
-    from scrcl_edu.fitting import clustered
-    from scrcl_edu.plotting import embedding
+    from scrcl_edu.reporting import overview
 
-    values = clustered(adata)
-    groups = ["scrcl", labels] if labels else ["scrcl"]
-    drawing, axes = plt.subplots(1, len(groups), figsize=(6 * len(groups), 5), layout="constrained", squeeze=False)
-    for place, group in zip(axes[0], groups, strict=True):
-        own = group == "scrcl"  # the names of classes are long and go beside the picture
-        embedding(values, adata.obs[group], title="clusters" if own else group, axes=place, names=own)
     with atomic_path(path, overwrite=overwrite) as temporary:
-        drawing.savefig(temporary, dpi=110)
+        overview(adata, labels).savefig(temporary, dpi=110, format=path.suffix.removeprefix(".") or "png")
+
+
+@contextlib.contextmanager
+def _notes_later() -> Iterator[None]:
+    """Notes are printed with the result, not as warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataNote)
+        yield
+
+
+@contextlib.contextmanager
+def _terminated_cleanly() -> Iterator[None]:
+    def stop(number: int, _: Any) -> None:
+        raise Stopped("Stopped.", number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write_json(result: dict[str, Any], path: Path | None, *, overwrite: bool) -> None:
@@ -367,26 +383,3 @@ def _peak_memory_mb() -> float:
 
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-class _Progress:
-    """A bar with the losses and the time left; on a terminal only, and never with --quiet."""
-
-    def __init__(self, epochs: int, *, quiet: bool) -> None:
-        from tqdm import tqdm
-
-        self.bar = tqdm(total=epochs, unit="epoch", disable=True if quiet else None, file=sys.stderr)
-        self.shown = 0.0
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def update(self, epoch: int, losses: dict[str, float]) -> None:
-        """Show an epoch's losses, ten times a second at most."""
-        self.bar.update(epoch - self.bar.n)
-        if time.monotonic() - self.shown > 0.1:
-            self.bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items()}, refresh=False)
-            self.shown = time.monotonic()

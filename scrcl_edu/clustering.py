@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -83,13 +84,15 @@ def kmeans_as_published(
     return clusters
 
 
-def estimate_n_clusters(graph: sp.csr_matrix, *, seed: int = 0) -> int:
-    """How many communities the cell graph has: Leiden at resolution 1, communities below 1 % of the cells not counted.
+def estimate_n_clusters(graph: sp.csr_matrix, *, resolution: float = 1.0, seed: int = 0) -> int:
+    """How many communities the cell graph has: Leiden, communities below 1 % of the cells not counted.
 
     Parameters
     ----------
     graph
         Symmetric cell graph without self-loops, shape (n_cells, n_cells).
+    resolution
+        Above 1 for more communities, below for fewer.
     seed
         Of the Leiden algorithm.
 
@@ -97,8 +100,33 @@ def estimate_n_clusters(graph: sp.csr_matrix, *, seed: int = 0) -> int:
     -------
     At least 2.
     """
-    sizes = np.bincount(leiden(graph, seed=seed))
+    sizes = np.bincount(leiden(graph, resolution=resolution, seed=seed))
     return max(2, int((sizes >= 0.01 * graph.shape[0]).sum()))
+
+
+def plausible_n_clusters(graph: sp.csr_matrix, *, seed: int = 0, n_draws: int = 8) -> tuple[int, int]:
+    """How far :func:`estimate_n_clusters` moves with the cells at hand and the resolution.
+
+    Parameters
+    ----------
+    graph
+        Symmetric cell graph without self-loops, shape (n_cells, n_cells).
+    seed
+        Of the draws.
+    n_draws
+        Each takes 80 % of the cells (at most 20,000) and one of as many resolutions from 0.7 to 1.4.
+
+    Returns
+    -------
+    Lowest and highest estimate.
+    """
+    generator, n_cells = np.random.default_rng(seed), graph.shape[0]
+    size = min(max(2, int(0.8 * n_cells)), 20_000)
+    found = []
+    for resolution in np.geomspace(0.7, 1.4, n_draws):
+        cells = np.sort(generator.choice(n_cells, size, replace=False))
+        found.append(estimate_n_clusters(graph[cells][:, cells], resolution=resolution, seed=seed))
+    return min(found), max(found)
 
 
 def leiden(graph: sp.csr_matrix, *, resolution: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -144,6 +172,8 @@ def majority_vote(clusters: np.ndarray, coordinates: np.ndarray, *, n_neighbors:
 
 def check_n_clusters(n_clusters: int, n_cells: int) -> None:
     """Raise SettingsError unless 2 <= n_clusters <= n_cells."""
+    if not isinstance(n_clusters, Integral):
+        raise SettingsError(f"n_clusters is {n_clusters!r}; give a whole number, such as 8")
     if n_clusters < 2:
         raise SettingsError(f"n_clusters is {n_clusters}; choose n_clusters >= 2, or leave it out to have it estimated")
     if n_clusters > n_cells:

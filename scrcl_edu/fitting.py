@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 
 from scrcl_edu import __version__, clustering, evaluation
-from scrcl_edu.errors import DataError, SettingsError
-from scrcl_edu.graphs import cell_graph, gene_graph, low_pass, spatial_graph
+from scrcl_edu.devices import choose_device, tensor_cores
+from scrcl_edu.doubts import check_column, doubts
+from scrcl_edu.errors import DataError, DataNote, SettingsError
+from scrcl_edu.files import check_checkpoint
+from scrcl_edu.inputs import add_graphs, build, identity_of
 from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.preprocessing import encoder_features, preprocess
-from scrcl_edu.recipes import Recipe
-from scrcl_edu.recipes import recipe as find_recipe
-from scrcl_edu.training import embed, explained_memory, train
+from scrcl_edu.recipes import Recipe, choose
+from scrcl_edu.training import embed, explained_memory, progress_bar, train
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,14 +34,21 @@ def fit(
     *,
     n_clusters: int | None = None,
     recipe: str | Recipe = "robust",
+    spatial: bool = False,
+    n_top_genes: int | None = None,
+    n_neighbors: int | None = None,
+    epochs: int | None = None,
     seed: int = 0,
     device: str = "auto",
     already_logged: bool = False,
+    batch: str | None = None,
     protocol: Protocol = "label-free",
     labels: np.ndarray | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    keep_checkpoint: bool = False,
     on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
+    progress: bool = False,
     key_added: str = "scrcl",
     copy: bool = False,
 ) -> AnnData:
@@ -55,42 +62,80 @@ def fit(
         K; estimated from the cell graph when not given.
     recipe
         Name or :class:`~scrcl_edu.recipes.Recipe`; "robust" needs no label and no tuning.
+    spatial
+        Cells are spots of a tissue: "robust" becomes "robust/spatial".
+    n_top_genes, n_neighbors, epochs
+        Instead of the recipe's own; the other settings by :meth:`~scrcl_edu.recipes.Recipe.with_`.
     seed
         Of everything that is drawn.
     device
         "auto" takes CUDA, then Apple's, then the CPU.
     already_logged
         `X` holds log-normalized values and there are no counts.
+    batch
+        Column of `obs` that says which cells were measured together. It changes nothing; how far clusters and batches
+        agree is told.
     protocol
         "oracle" repeats the published protocol, which picks the epoch by `labels`; for `paper/` recipes only.
     labels
         True classes, shape (n_cells,); only with "oracle".
     checkpoint, resume
         See :func:`~scrcl_edu.training.train`; not for "oracle", whose best epoch so far is in no checkpoint.
+    keep_checkpoint
+        Leave the checkpoint there when the fit has ended well; otherwise it is removed.
     on_epoch
         Called with the epoch's number and its losses.
+    progress
+        Show a bar.
     key_added
-        Name of the results.
+        Name of the results. Fits under different names do not touch each other's results.
     copy
-        Work on a copy; otherwise `adata` itself is changed, and cells or genes without any count leave it.
+        Work on a copy; otherwise `adata` itself is changed: `X` becomes log-normalized (the counts stay in
+        `layers["counts"]`, and `uns["log1p"]` says it to scanpy), and cells or genes without any count leave it.
 
     Returns
     -------
     The AnnData, with `obs[key]` clusters, `obsm["X_" + key]` what they were found in (for "robust" [e1, e2]), beside it
     its parts `_e1`, `_e2` and `_z` = [z1, z2],
-    `varm[key + "_programs"]` (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]`, and `uns[key]` with
-    settings, history, versions and seed. With "oracle" also `obs[key + "_last_epoch"]`, the clusters that the same
-    training gives to those who do not peek.
+    `varm[key + "_programs"]` (NaN for genes not used), `obsp["cell_graph"]`, `varp["gene_graph"]` (with another key
+    than "scrcl" `key + "_cell_graph"`, `key + "_gene_graph"`), and `uns[key]` with settings, history, notes, versions
+    and seed. With "oracle" also `obs[key + "_last_epoch"]`, the clusters that the same training gives to those who do
+    not peek.
 
     Raises
     ------
     DataError, SettingsError, CheckpointError, TrainingError
         Each names the value, what is allowed and the fix.
+
+    Warns
+    -----
+    DataNote
+        When cells or genes were dropped or renamed, coordinates were not used, or clusters agree with batches.
+
+    Notes
+    -----
+    A fitted model cannot take new cells: the gene encoder has weights for each cell. :func:`scrcl_edu.assign` gives new
+    cells the clusters of their nearest neighbors among the fitted ones; many new cells are better fitted again, with
+    the old ones.
+
+    Examples
+    --------
+    >>> import scrcl_edu
+    >>> adata = scrcl_edu.datasets.simulate(200, 100, 3, genes_per_program=15, seed=0)
+    >>> adata = scrcl_edu.fit(adata, n_clusters=3, epochs=5)
+    >>> adata.obs["scrcl"].nunique()
+    3
+    >>> adata.obsm["X_scrcl"].shape  # two encodings of 256 numbers side by side
+    (200, 512)
     """
     started = time.perf_counter()
-    settings = find_recipe(recipe)
+    _check_input(adata, key_added, batch)
+    settings = choose(recipe, spatial=spatial, n_top_genes=n_top_genes, n_neighbors=n_neighbors, epochs=epochs)
     _check_protocol(protocol, labels, settings, adata.n_obs, resume=resume)
     _check_seed(seed)
+    check_checkpoint(checkpoint, resume=resume)
+    if n_clusters is not None:
+        clustering.check_n_clusters(n_clusters, adata.n_obs)
     place = choose_device(device)
     adata = adata.copy() if copy else adata
     if labels is not None:
@@ -99,31 +144,30 @@ def fit(
     preprocess(
         adata, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor, already_logged=already_logged, copy=False
     )
+    adata.uns["log1p"] = {"base": None}  # as scanpy notes it
     if n_clusters is not None:
         clustering.check_n_clusters(n_clusters, adata.n_obs)
 
     features = encoder_features(adata, settings.features)
-    add_graphs(adata, settings, features, seed=seed)
+    cell_key, _ = add_graphs(adata, settings, features, seed=seed, key=key_added)
     estimated = n_clusters is None
     if estimated:
-        n_clusters = clustering.estimate_n_clusters(adata.obsp["cell_graph"], seed=seed)
-    identity = {name: json.dumps(value) for name, value in settings.as_dict().items()}
-    identity |= {"n_clusters": str(n_clusters), "seed": str(seed)}
-    identity["data"] = digest(features, adata.obsp["cell_graph"], adata.varp["gene_graph"])
+        n_clusters = clustering.estimate_n_clusters(adata.obsp[cell_key], seed=seed)
     with explained_memory(*features.shape):
-        model, inputs = build(adata, settings, features, n_clusters=n_clusters, seed=seed, device=place)
+        model, inputs = build(adata, settings, features, n_clusters=n_clusters, seed=seed, device=place, key=key_added)
+    identity = identity_of(adata, settings, features, n_clusters=n_clusters, seed=seed, key=key_added)
     del features
 
     best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if protocol == "oracle" else None
     training_started = time.perf_counter()
-    with _tensor_cores(place):
+    with tensor_cores(place), progress_bar(settings.epochs, shown=progress) as bar:
         history = train(
             model,
             inputs,
             epochs=settings.epochs,
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            on_epoch=_both(best, on_epoch),
+            on_epoch=_each(best, on_epoch, bar),
             checkpoint=None if best else checkpoint,
             resume=resume,
             identity=identity,
@@ -139,6 +183,7 @@ def fit(
     _store(adata, outputs, clusters, settings.embedding, key_added)
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
+        "ran": settings.title,
         "history": {name: np.array(values) for name, values in history.items()},
         "n_clusters": n_clusters,
         "n_clusters_from": "estimated from the cell graph" if estimated else "given",
@@ -151,68 +196,13 @@ def fit(
         "seconds_per_epoch": seconds_training / max(len(history["total"]), 1),
         "versions": {"scrcl_edu": __version__, "torch": str(torch.__version__)},
     }
+    notes = [*adata.uns["preprocessing"]["notes"], *doubts(adata, key_added, cell_graph=cell_key, batch=batch)]
+    adata.uns[key_added]["notes"] = notes
+    if told := [note for note in notes if "genes asked for" not in note]:  # which is so for every small panel
+        warnings.warn("; ".join(told), DataNote, stacklevel=2)
+    if checkpoint is not None and not keep_checkpoint:
+        Path(checkpoint).unlink(missing_ok=True)
     return adata
-
-
-def add_graphs(adata: AnnData, settings: Recipe, features: np.ndarray | sp.csr_matrix, *, seed: int = 0) -> None:
-    """Put `obsp["cell_graph"]` and `varp["gene_graph"]` (empty rows for genes not used) into a preprocessed AnnData."""
-    chosen = np.flatnonzero(adata.var["highly_variable"].to_numpy())
-    fewest = settings.n_neighbors + (settings.task == "spatial")
-    if adata.n_obs < fewest:
-        raise SettingsError(
-            f"recipe {settings.name!r} needs at least {fewest} cells for its {settings.n_neighbors} neighbors, "
-            f"but there are {adata.n_obs}; bring more cells, or lower n_neighbors (Recipe.with_)"
-        )
-    if settings.task == "spatial":
-        if "spatial" not in adata.obsm:
-            raise DataError(
-                f"recipe {settings.name!r} needs coordinates in obsm['spatial'], which is missing; "
-                "add them, or use a recipe for scRNA-seq such as 'robust'"
-            )
-        graph = spatial_graph(adata.obsm["spatial"], n_neighbors=settings.n_neighbors)
-    else:
-        graph = cell_graph(
-            adata.X[:, chosen],
-            n_neighbors=settings.n_neighbors,
-            n_components=settings.graph_components,
-            seed=seed,
-        )
-    adata.obsp["cell_graph"] = graph
-    same = settings.gene_graph_features == settings.features
-    profiles = features if same else encoder_features(adata, settings.gene_graph_features)
-    small = gene_graph(profiles, n_neighbors=min(settings.n_gene_neighbors, chosen.size)).tocoo()
-    adata.varp["gene_graph"] = sp.csr_matrix(
-        (small.data, (chosen[small.row], chosen[small.col])), shape=(adata.n_vars, adata.n_vars)
-    )
-
-
-def build(
-    adata: AnnData,
-    settings: Recipe,
-    features: np.ndarray | sp.csr_matrix,
-    *,
-    n_clusters: int,
-    seed: int = 0,
-    device: str | torch.device = "cpu",
-) -> tuple[ScRCL, Inputs]:
-    """The model with its first weights, and the filtered features and graphs that it reads."""
-    chosen = adata.var["highly_variable"].to_numpy()
-    graph, (steps_1, steps_2) = adata.obsp["cell_graph"], settings.filter_steps
-    view_2 = low_pass(features, graph, steps_2)
-    view_1 = low_pass(view_2, graph, steps_1 - steps_2) if steps_1 >= steps_2 else low_pass(features, graph, steps_1)
-    inputs = Inputs.build(view_1, view_2, graph, adata.varp["gene_graph"][chosen][:, chosen], device=device)
-    torch.manual_seed(seed)
-    model = ScRCL(
-        *view_1.shape,
-        n_hidden=settings.n_hidden,
-        out_dim=settings.out_dim or n_clusters,
-        dropout=settings.dropout,
-        temperature=settings.temperature,
-        weight_distribution=settings.weight_distribution,
-        weight_neighborhood=settings.weight_neighborhood,
-        weight_consistency=settings.weight_consistency,
-    )
-    return model.to(device), inputs
 
 
 def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 0) -> np.ndarray:
@@ -231,31 +221,6 @@ def clustered(adata: AnnData, key: str = "scrcl") -> np.ndarray:
     # Files written before version 0.2 keep the refined cells under the key that now holds what was clustered.
     parts = {"e1": adata.obsm[f"X_{key}_e1"], "e2": adata.obsm[f"X_{key}_e2"], "z": adata.obsm[f"X_{key}"]}
     return _side_by_side(parts, adata.uns[key]["recipe"]["embedding"])
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """The device by name; "auto" takes CUDA, then Apple's, then the CPU."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        device = next(name for name, there in available.items() if there)
-    kind = device.split(":")[0]
-    if kind not in available:
-        raise SettingsError(f"device is {device!r}; choose auto, cuda, mps or cpu")
-    if not available[kind]:
-        raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (AssertionError, RuntimeError) as error:  # such as cuda:7 where there is one
-        raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu") from error
-
-
-def digest(*matrices: np.ndarray | sp.csr_matrix) -> str:
-    """A short fingerprint of what training reads."""
-    state = hashlib.blake2b(digest_size=8)
-    for values in matrices:
-        for part in (values.data, values.indices, values.indptr) if sp.issparse(values) else (values,):
-            state.update(np.ascontiguousarray(part).data)
-    return state.hexdigest()
 
 
 class _Oracle:
@@ -293,25 +258,27 @@ def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe, 
         evaluation.scores(labels, labels)  # raises now what would be raised after the first epoch
 
 
+def _check_input(adata: AnnData, key: str, batch: str | None) -> None:
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        fix = "read the file first: scrcl_edu.datasets.read_input(path)"
+        if not isinstance(adata, (str, Path)):
+            fix = "wrap the counts, cells in rows: anndata.AnnData(counts)"
+        raise DataError(f"fit takes an AnnData, not {type(adata).__name__}; {fix}")
+    if not isinstance(key, str) or not key or "/" in key:
+        raise SettingsError(f"key_added is {key!r}; choose a name without '/', such as 'scrcl'")
+    check_column(adata, batch, "batch")
+
+
 def _check_seed(seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise SettingsError(f"seed is {seed}; choose a whole number from 0 to {2**32 - 1}")
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise SettingsError(f"seed is {seed!r}; choose a whole number from 0 to {2**32 - 1}")
 
 
-@contextlib.contextmanager
-def _tensor_cores(device: torch.device) -> Iterator[None]:
-    """Let CUDA multiply in TF32, which changes a result less than another seed does (see benchmarks/)."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if device.type == "cuda" else before)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def _both(first: Callable | None, second: Callable | None) -> Callable[[int, dict[str, float]], None] | None:
-    calls = [call for call in (first, second) if call is not None]
-    return (lambda epoch, losses: [call(epoch, losses) for call in calls]) if calls else None
+def _each(*calls: Callable | None) -> Callable[[int, dict[str, float]], None]:
+    wanted = [call for call in calls if call is not None]
+    return lambda epoch, losses: [call(epoch, losses) for call in wanted]
 
 
 def _side_by_side(parts: dict[str, np.ndarray], embedding: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from importlib.resources import files
+from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from scrcl_edu.errors import SettingsError
@@ -71,18 +72,50 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for setting, kind in get_type_hints(Recipe).items():
-            if get_origin(kind) is Literal and getattr(self, setting) not in (choices := get_args(kind)):
-                choose = f"{', '.join(choices[:-1])} or {choices[-1]}"
-                raise SettingsError(f"{setting} is {getattr(self, setting)!r}; choose {choose}")
-        for setting, lowest in (("epochs", 0), ("n_top_genes", 2), ("n_hidden", 1), ("n_starts", 1)):
+            value = getattr(self, setting)
+            if get_origin(kind) is Literal and value not in (choices := get_args(kind)):
+                raise SettingsError(f"{setting} is {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}")
+            if kind in (int, float) and not isinstance(value, Integral if kind is int else Real):
+                raise SettingsError(f"{setting} is {value!r}; give a {'whole ' if kind is int else ''}number")
+        for setting, lowest in (
+            ("epochs", 0),
+            ("n_top_genes", 2),
+            ("n_neighbors", 1),
+            ("n_hidden", 1),
+            ("n_starts", 1),
+        ):
             if getattr(self, setting) < lowest:
                 raise SettingsError(f"{setting} is {getattr(self, setting)}; choose {setting} >= {lowest}")
         if len(self.filter_steps) != 2 or min(self.filter_steps) < 0:
             raise SettingsError(f"filter_steps is {self.filter_steps}; give two numbers >= 0, such as (5, 0)")
 
     def with_(self, **settings: Any) -> Recipe:
-        """The same recipe with some settings changed."""
+        """The same recipe with some settings changed.
+
+        Examples
+        --------
+        >>> from scrcl_edu.recipes import recipe
+        >>> mine = recipe("robust").with_(epochs=60, n_neighbors=10)
+        >>> mine.title
+        'robust with epochs=60, n_neighbors=10'
+        """
+        if unknown := sorted(settings.keys() - _fields()):
+            raise SettingsError(f"there is no setting {unknown[0]!r}; choose from {', '.join(sorted(_fields()))}")
         return dataclasses.replace(self, **settings)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from those of the recipe of this name; empty for a recipe of one's own."""
+        if self.name not in _table():
+            return {}
+        original = recipe(self.name)
+        return {s: v for s in sorted(_fields()) if (v := getattr(self, s)) != getattr(original, s)}
+
+    @property
+    def title(self) -> str:
+        """The name, and what was changed: what ran, in words."""
+        changes = ", ".join(f"{setting}={value}" for setting, value in self.changed.items())
+        return f"{self.name} with {changes}" if changes else self.name
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and AnnData's `uns`; a setting that is None is left out."""
@@ -112,6 +145,32 @@ def recipe(name: str | Recipe) -> Recipe:
     return Recipe(name=name, **settings | {"filter_steps": tuple(settings.get("filter_steps", (0, 0)))})
 
 
+def choose(name: str | Recipe = "robust", *, spatial: bool = False, **changes: Any) -> Recipe:
+    """The recipe that a user means: by name, for tissue or not, with some settings changed.
+
+    Parameters
+    ----------
+    name
+        As :func:`recipe` takes it.
+    spatial
+        The cells are spots with coordinates: "robust" then means "robust/spatial".
+    changes
+        Settings by name; those that are None stay as they are.
+
+    Raises
+    ------
+    SettingsError
+        When a name or value is not allowed, or the recipe is not for tissue although `spatial` is set.
+    """
+    found = recipe("robust/spatial" if spatial and name == "robust" else name)
+    if spatial and found.task != "spatial":
+        raise SettingsError(
+            f"--spatial does not go with recipe {found.name!r}, which is not for tissue (spatial=True); "
+            "leave one of them out"
+        )
+    return found.with_(**{setting: value for setting, value in changes.items() if value is not None})
+
+
 def recipe_names() -> list[str]:
     """All names that :func:`recipe` understands."""
     return sorted(_table())
@@ -120,6 +179,11 @@ def recipe_names() -> list[str]:
 def published(dataset: str) -> dict[str, float]:
     """What the paper reports for a dataset: `accuracy_percent`, `n_cells`, `n_classes` (some rows have fewer)."""
     return dict(_file()["published"].get(dataset, {}))
+
+
+@cache
+def _fields() -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
 @cache

@@ -10,6 +10,7 @@ import io
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,35 @@ from typing import Any
 import torch
 
 from scrcl_edu import __version__
-from scrcl_edu.errors import CheckpointError, SettingsError, TrainingError
+from scrcl_edu.errors import CheckpointError, SettingsError, Stopped, TrainingError
 from scrcl_edu.files import atomic_path
 from scrcl_edu.model import Inputs, Losses, Outputs, ScRCL
 
 History = dict[str, list[float]]
 
+CHECKPOINT_SECONDS = 10.0
+_SHARE_OF_TIME = 0.05  # checkpoints take at most this share of the training
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
-class Interrupted(KeyboardInterrupt):
-    """Training was stopped between two epochs: `epoch` were done, `checkpoint` holds them (None if not asked for)."""
+class Interrupted(Stopped):
+    """Training was stopped between two epochs.
 
-    def __init__(self, epoch: int, checkpoint: Path | None) -> None:
-        super().__init__(f"stopped after epoch {epoch}")
+    Attributes
+    ----------
+    epoch
+        How many were done.
+    checkpoint
+        The file that holds them; None if not asked for.
+    signal
+        What stopped it.
+    """
+
+    def __init__(self, epoch: int, epochs: int, checkpoint: Path | None, signal: int) -> None:
+        there = f"\n{checkpoint} holds the state: the same command with --resume goes on."
+        super().__init__(
+            f"Stopped after epoch {epoch} of {epochs}; nothing else was written.{there if checkpoint else ''}", signal
+        )
         self.epoch, self.checkpoint = epoch, checkpoint
 
 
@@ -59,7 +75,8 @@ def train(
     on_epoch
         Called with the epoch's number, from 1, and its losses; what it returns is ignored.
     checkpoint
-        File that an interruption (Ctrl-C) leaves, and from which `resume` continues.
+        File from which `resume` continues. It is written every 10 seconds, or less often where that would take more
+        than a twentieth of the time, and when Ctrl-C or SIGTERM stops the training.
     identity
         What a checkpoint must agree on to be continued, such as settings and a digest of the data.
     resume
@@ -76,7 +93,7 @@ def train(
     CheckpointError
         When the checkpoint is damaged or belongs to something else.
     Interrupted
-        After Ctrl-C, once the epoch is done and the checkpoint written.
+        After Ctrl-C or SIGTERM, once the epoch is done and the checkpoint written.
     """
     if not learning_rate > 0:
         raise SettingsError(f"learning_rate is {learning_rate}; choose a positive number, usually 1e-5 to 5e-3")
@@ -84,6 +101,7 @@ def train(
     history: History = {name: [] for name in Losses._fields}
     if resume:
         load_checkpoint(checkpoint, model, optimizer, history, identity or {})
+    keeper = _Keeper(checkpoint, model, optimizer, history, identity or {})
     with _interruptible() as stop:
         for epoch in range(len(history["total"]) + 1, epochs + 1):
             with explained_memory(*inputs.view_1.shape):
@@ -93,10 +111,11 @@ def train(
             _check_finite(epoch, losses)
             if on_epoch is not None:
                 on_epoch(epoch, losses)
-            if stop.is_set():
-                if checkpoint is not None:
-                    save_checkpoint(checkpoint, model, optimizer, history, identity or {})
-                raise Interrupted(epoch, Path(checkpoint) if checkpoint is not None else None)
+            if stop:
+                keeper.save()
+                raise Interrupted(epoch, epochs, keeper.path, stop[0])
+            if keeper.is_due():
+                keeper.save()
     return history
 
 
@@ -209,21 +228,74 @@ def explained_memory(n_cells: int, n_genes: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a flag that is read between epochs; the second one interrupts at once."""
-    stop = threading.Event()
+def progress_bar(epochs: int, *, shown: bool | None = True) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """A bar with the losses and the time left, drawn ten times a second at most.
+
+    Parameters
+    ----------
+    epochs
+        How many there will be.
+    shown
+        None shows it on a terminal only.
+
+    Yields
+    ------
+    What `on_epoch` may call.
+    """
+    from tqdm.auto import tqdm
+
+    last = -1.0
+    with tqdm(total=epochs, unit="epoch", disable=None if shown is None else not shown) as bar:
+
+        def update(epoch: int, losses: dict[str, float]) -> None:
+            nonlocal last
+            bar.update(epoch - bar.n)
+            if time.monotonic() - last > 0.1:
+                bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items()}, refresh=False)
+                last = time.monotonic()
+
+        yield update
+
+
+class _Keeper:
+    """Writes the checkpoint when it is time: after some seconds, and never for more than a small share of the time."""
+
+    def __init__(self, path: str | Path | None, *state: Any) -> None:
+        self.path, self.state = Path(path) if path is not None else None, state
+        self.saved, self.cost = time.monotonic(), 0.0
+
+    def is_due(self) -> bool:
+        pause = max(CHECKPOINT_SECONDS, self.cost / _SHARE_OF_TIME)
+        return self.path is not None and time.monotonic() - self.saved >= pause
+
+    def save(self) -> None:
+        if self.path is not None:
+            started = time.monotonic()
+            save_checkpoint(self.path, *self.state)
+            self.saved = time.monotonic()
+            self.cost = self.saved - started
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Collect the first Ctrl-C or SIGTERM in a list that is read between epochs; the second one acts at once."""
+    stop: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def ask_to_stop(*_: Any) -> None:
-        stop.set()
+    def ask_to_stop(number: int, _: Any) -> None:
+        stop.append(number)
         # a shell's background job starts with Ctrl-C ignored: the second one has to interrupt there as well
-        signal.signal(signal.SIGINT, signal.default_int_handler if before is signal.SIG_IGN else before)
+        for each, handler in before.items():
+            again = signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL
+            signal.signal(each, again if handler in (signal.SIG_IGN, None) else handler)
 
-    signal.signal(signal.SIGINT, ask_to_stop)
+    for number in before:
+        signal.signal(number, ask_to_stop)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -12,13 +12,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "scrcl_edu"
 LAYERS = [
-    "errors files plotting",
+    "errors files plotting devices saving",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
-    "refinement evaluation baselines consensus",
+    "refinement evaluation baselines consensus doubts",
     "model",
-    "training",
+    "training inputs",
     "fitting",
+    "reporting",
     "benchmarking",
     "cli",
 ]

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from scrcl_edu import __version__, training
 from scrcl_edu.cli import main
 from scrcl_edu.datasets import simulate
 from scrcl_edu.evaluation import scores
+from scrcl_edu.files import claimed
 
 QUICK = ("--epochs", "2", "--n-clusters", "3")
 
@@ -471,11 +473,12 @@ def test_output_that_appeared_during_the_fit_is_kept(source, monkeypatch):
 
 
 def refuse(code):
-    def write_h5ad(adata, path, **_):
-        Path(path).write_bytes(b"half a file")
+    def write_bytes(path, content):
+        with path.open("wb") as file:
+            file.write(bytes(content)[:100])
         raise OSError(code, os.strerror(code))
 
-    return write_h5ad
+    return write_bytes
 
 
 @pytest.mark.parametrize(
@@ -487,7 +490,7 @@ def refuse(code):
 )
 def test_full_disk_leaves_nothing_behind_and_keeps_what_was_there(source, folder, monkeypatch, code, message):
     Path("out.h5ad").write_bytes(b"precious")
-    monkeypatch.setattr(anndata.AnnData, "write_h5ad", refuse(code))
+    monkeypatch.setattr(Path, "write_bytes", refuse(code))
     fail(message, *FIT, *OUT, "--overwrite")
     assert Path("out.h5ad").read_bytes() == b"precious"
     assert sorted(p.name for p in folder.iterdir()) == ["cells.h5ad", "out.h5ad"]
@@ -500,6 +503,73 @@ def test_folder_without_permission_is_found_before_the_fit(source, monkeypatch):
     monkeypatch.setattr(Path, "touch", touch)
     monkeypatch.setattr(training, "step", lambda *_: pytest.fail("the fit was started"))
     fail("out.h5ad cannot be written: Permission denied; choose another folder", *FIT, *OUT)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_really_full_device_is_explained_after_the_result_was_written(source, folder):
+    fail("/dev/full was not written: the disk is full; free some space", *FIT, *OUT, "--json", "/dev/full")
+    assert "scrcl" in anndata.read_h5ad("out.h5ad").obs
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_json_on_standard_output_is_nothing_but_json(source, folder, name):
+    result = succeed(*FIT, "--json", name)
+    assert json.loads(result.stdout)["n_clusters"] == 3
+    assert "60 cells in 3 clusters" in result.stderr
+    assert [p.name for p in folder.iterdir()] == ["cells.h5ad"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_result_and_figure_are_written_into_pipes_which_stay_pipes(source, folder):
+    names, got = ("out.h5ad", "figure.png"), {}
+    for name in names:
+        os.mkfifo(name)
+    readers = [threading.Thread(target=lambda n=name: got.update({n: Path(n).read_bytes()})) for name in names]
+    for reader in readers:
+        reader.start()
+    succeed(*FIT, *OUT, "--figure", "figure.png")
+    for reader in readers:
+        reader.join()
+    assert all(Path(name).is_fifo() for name in names)
+    assert got["figure.png"].startswith(b"\x89PNG")
+    Path("copy.h5ad").write_bytes(got["out.h5ad"])
+    assert anndata.read_h5ad("copy.h5ad").obs["scrcl"].nunique() == 3
+
+
+@pytest.mark.parametrize("name", ["result.xyz", "result", "result.h5ad"])
+def test_figure_of_an_unknown_kind_is_refused_before_the_fit(source, monkeypatch, name):
+    monkeypatch.setattr(training, "step", lambda *_: pytest.fail("the fit was started"))
+    fail(r"ends in (\.xyz|nothing|\.h5ad); choose a name that ends in .png, .pdf, .svg", *FIT, "--figure", name)
+
+
+@pytest.mark.parametrize("others", [("--json", "a.h5ad"), ("--figure", "b.png", "--json", "./b.png")])
+def test_two_outputs_of_one_name_are_refused_before_the_fit(source, monkeypatch, others):
+    monkeypatch.setattr(training, "step", lambda *_: pytest.fail("the fit was started"))
+    fail("both name .*; give them different names", *FIT, "--out", "a.h5ad", *others)
+
+
+def test_names_as_nullable_strings_are_written(cells, folder):
+    with anndata.settings.override(allow_write_nullable_strings=True):
+        cells.obs.index, cells.var.index = (index.astype("string") for index in (cells.obs_names, cells.var_names))
+        cells.obs["note"] = pd.array(["a", None, "b"] * 20, dtype="string")
+        write(cells)
+    assert anndata.read_h5ad("cells.h5ad").obs.index.dtype == "string"
+    succeed(*FIT, *OUT)
+    result = anndata.read_h5ad("out.h5ad")
+    assert list(result.obs_names) == list(cells.obs_names)
+    assert list(result.obs["note"].dropna().unique()) == ["a", "b"]
+
+
+def test_fit_that_would_leave_and_say_nothing_is_refused(source):
+    fail("nothing would be kept or said: give --out, .*or leave --quiet out", *FIT, "--quiet")
+    assert "The clusters were not kept: --out FILE.h5ad writes them." in succeed(*FIT).stderr
+
+
+def test_two_fits_of_one_output_do_not_meet(source):
+    with claimed(Path("out.h5ad")):
+        fail("out.h5ad is being made by another process; wait for it, or choose another name", *FIT, *OUT)
+    succeed(*FIT, *OUT)
+    assert sorted(os.listdir()) == ["cells.h5ad", "out.h5ad"]
 
 
 # What stops a fit
@@ -530,14 +600,14 @@ def test_loss_that_is_not_finite_names_the_epoch(source, monkeypatch):
 # Ctrl-C and --resume
 
 
-def interrupt(monkeypatch, epoch, *arguments, times=1):
-    """Run with a SIGINT (or two) in `epoch`."""
+def interrupt(monkeypatch, epoch, *arguments, times=1, by=signal.SIGINT):
+    """Run with a signal (or two) in `epoch`."""
     step, done = training.step, []
 
     def step_and_signal(*given):
         done.append(1)
         for _ in range(times if len(done) == epoch else 0):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(by)
         return step(*given)
 
     with monkeypatch.context() as patch:
@@ -562,6 +632,23 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_where_the_whole_run_would(so
     resumed, whole = anndata.read_h5ad("out.h5ad"), anndata.read_h5ad("whole.h5ad")
     np.testing.assert_array_equal(resumed.obsm["X_scrcl"], whole.obsm["X_scrcl"])
     assert (resumed.obs["scrcl"] == whole.obs["scrcl"]).all()
+
+
+def test_sigterm_is_a_clean_stop_like_ctrl_c(source, folder, monkeypatch):
+    result = interrupt(monkeypatch, 2, *LONGER, by=signal.SIGTERM)
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert "Stopped after epoch 2 of 4; nothing else was written." in result.stderr
+    assert sorted(p.name for p in folder.iterdir()) == ["cells.h5ad", "out.h5ad.checkpoint"]
+    succeed(*LONGER, "--resume")
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("place", ["scrcl_edu.fitting.preprocess", "scrcl_edu.saving.write_h5ad"])
+def test_sigterm_outside_of_the_training_leaves_no_file_behind(source, folder, monkeypatch, place):
+    monkeypatch.setattr(place, lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    result = scrcl(*LONGER)
+    assert (result.exit_code, result.stderr.strip()) == (128 + signal.SIGTERM, "Stopped.")
+    assert [p.name for p in folder.iterdir()] == ["cells.h5ad"]
 
 
 def test_ctrl_c_without_out_says_that_nothing_was_written(source, folder, monkeypatch):

@@ -1,0 +1,121 @@
+"""From a preprocessed AnnData to what training reads: the two graphs, the model with its first weights, its inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.graphs import cell_graph, gene_graph, low_pass, spatial_graph
+from scrcl_edu.model import Inputs, ScRCL
+from scrcl_edu.preprocessing import encoder_features
+from scrcl_edu.recipes import Recipe
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def graph_names(key: str = "scrcl") -> tuple[str, str]:
+    """Where the cell graph (in `obsp`) and the gene graph (in `varp`) of a fit lie."""
+    return ("cell_graph", "gene_graph") if key == "scrcl" else (f"{key}_cell_graph", f"{key}_gene_graph")
+
+
+def add_graphs(
+    adata: AnnData,
+    settings: Recipe,
+    features: np.ndarray | sp.csr_matrix,
+    *,
+    seed: int = 0,
+    key: str = "scrcl",
+) -> tuple[str, str]:
+    """Put the cell graph and the gene graph (empty rows for genes not used) into a preprocessed AnnData.
+
+    Returns
+    -------
+    Their names in `obsp` and `varp`, see :func:`graph_names`.
+    """
+    cell_key, gene_key = graph_names(key)
+    chosen = np.flatnonzero(adata.var["highly_variable"].to_numpy())
+    fewest = settings.n_neighbors + (settings.task == "spatial")
+    if adata.n_obs < fewest:
+        raise SettingsError(
+            f"recipe {settings.name!r} needs at least {fewest} cells for its {settings.n_neighbors} neighbors, "
+            f"but there are {adata.n_obs}; bring more cells, or lower n_neighbors (Recipe.with_)"
+        )
+    if settings.task == "spatial":
+        if "spatial" not in adata.obsm:
+            raise DataError(
+                f"recipe {settings.name!r} needs coordinates in obsm['spatial'], which is missing; "
+                "add them, or use a recipe for scRNA-seq such as 'robust'"
+            )
+        graph = spatial_graph(adata.obsm["spatial"], n_neighbors=settings.n_neighbors)
+    else:
+        graph = cell_graph(
+            adata.X[:, chosen],
+            n_neighbors=settings.n_neighbors,
+            n_components=settings.graph_components,
+            seed=seed,
+        )
+    adata.obsp[cell_key] = graph
+    same = settings.gene_graph_features == settings.features
+    profiles = features if same else encoder_features(adata, settings.gene_graph_features)
+    small = gene_graph(profiles, n_neighbors=min(settings.n_gene_neighbors, chosen.size)).tocoo()
+    adata.varp[gene_key] = sp.csr_matrix(
+        (small.data, (chosen[small.row], chosen[small.col])), shape=(adata.n_vars, adata.n_vars)
+    )
+    return cell_key, gene_key
+
+
+def build(
+    adata: AnnData,
+    settings: Recipe,
+    features: np.ndarray | sp.csr_matrix,
+    *,
+    n_clusters: int,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    key: str = "scrcl",
+) -> tuple[ScRCL, Inputs]:
+    """The model with its first weights, and the filtered features and graphs that it reads."""
+    chosen = adata.var["highly_variable"].to_numpy()
+    cell_key, gene_key = graph_names(key)
+    graph, (steps_1, steps_2) = adata.obsp[cell_key], settings.filter_steps
+    view_2 = low_pass(features, graph, steps_2)
+    view_1 = low_pass(view_2, graph, steps_1 - steps_2) if steps_1 >= steps_2 else low_pass(features, graph, steps_1)
+    inputs = Inputs.build(view_1, view_2, graph, adata.varp[gene_key][chosen][:, chosen], device=device)
+    torch.manual_seed(seed)
+    model = ScRCL(
+        *view_1.shape,
+        n_hidden=settings.n_hidden,
+        out_dim=settings.out_dim or n_clusters,
+        dropout=settings.dropout,
+        temperature=settings.temperature,
+        weight_distribution=settings.weight_distribution,
+        weight_neighborhood=settings.weight_neighborhood,
+        weight_consistency=settings.weight_consistency,
+    )
+    return model.to(device), inputs
+
+
+def identity_of(
+    adata: AnnData, settings: Recipe, features: np.ndarray | sp.csr_matrix, *, n_clusters: int, seed: int, key: str
+) -> dict[str, str]:
+    """What a checkpoint must agree on to be continued."""
+    cell_key, gene_key = graph_names(key)
+    identity = {name: json.dumps(value) for name, value in settings.as_dict().items()}
+    identity |= {"n_clusters": str(n_clusters), "seed": str(seed)}
+    return identity | {"data": digest(features, adata.obsp[cell_key], adata.varp[gene_key])}
+
+
+def digest(*matrices: np.ndarray | sp.csr_matrix) -> str:
+    """A short fingerprint of what training reads."""
+    state = hashlib.blake2b(digest_size=8)
+    for values in matrices:
+        for part in (values.data, values.indices, values.indptr) if sp.issparse(values) else (values,):
+            state.update(np.ascontiguousarray(part).data)
+    return state.hexdigest()

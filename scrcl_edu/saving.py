@@ -1,0 +1,96 @@
+"""AnnData as a file: what cannot be stored is found before the work, and a full disk costs no more than a message."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrcl_edu.errors import DataError
+from scrcl_edu.files import atomic_path
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_GROUPS = ("obsm", "varm", "obsp", "varp", "layers", "uns")
+_COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
+
+
+def make_storable(adata: AnnData) -> None:
+    """Find now what could not be written later; names that only this pandas can store become plain text.
+
+    Parameters
+    ----------
+    adata
+        What a fit is going to add to. Only names and annotations are tried, in memory; of a matrix only the first row.
+
+    Raises
+    ------
+    DataError
+        When something cannot be stored; it is named, and how to remove it.
+    """
+    tables = {"obs": adata.obs, "var": adata.var} | ({"raw.var": adata.raw.var} if adata.raw is not None else {})
+    for where, table in tables.items():
+        if table.index.dtype != object:
+            table.index = table.index.astype(str).astype(object)
+        for column in table.columns[table.dtypes.astype(str).str.startswith("string")]:
+            table[column] = table[column].astype("category")
+        as_written = table.copy()
+        adata.strings_to_categoricals(as_written)
+        for column in as_written:
+            if reason := _why_not(as_written[[column]]):
+                raise _refusal(where, column, reason)
+    for where in _GROUPS:
+        for key, value in getattr(adata, where).items():
+            if reason := _why_not({key: value if where == "uns" else value[:1]}):
+                raise _refusal(where, key, reason)
+
+
+def write_h5ad(adata: AnnData, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write compressed, and completely or not at all.
+
+    Parameters
+    ----------
+    adata
+        What to write.
+    path
+        As in :func:`~scrcl_edu.files.atomic_path`.
+    overwrite
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    adata.strings_to_categoricals()
+    content = io.BytesIO()  # HDF5 itself ends the process when its disk is full
+    with h5py.File(content, "w") as file:
+        write_elem(file, "/", adata, dataset_kwargs=_COMPRESSION)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def _why_not(value: Any) -> str:
+    """Why anndata cannot store a value; empty when it can."""
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File("tried", "w", driver="core", backing_store=False) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            write_elem(file, "value", value)
+        except Exception as error:  # whatever a value of any kind makes it raise
+            return str(error).strip().splitlines()[0][:120] or type(error).__name__
+    return ""
+
+
+def _refusal(where: str, key: Any, reason: str) -> DataError:
+    return DataError(
+        f"{where}[{key!r}] cannot be stored in an .h5ad file ({reason}); "
+        f"remove it (del adata.{where}[{key!r}]) or turn it into text or numbers"
+    )
