@@ -138,7 +138,7 @@ def fetch(file: File, cache: Path) -> Path:
 
 
 def names_in(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.glob("**/*") if p.is_file() and not p.name.endswith(".lock"))
+    return sorted(p.name for p in folder.glob("**/*") if p.is_file())
 
 
 @pytest.mark.shared
