@@ -10,6 +10,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from scrcl_edu.course import check, hint, hints, progress, quiz, record
@@ -378,3 +379,88 @@ def test_a_difference_is_said_in_words(got, expected, words):
 def test_descriptions_are_short_and_have_no_minus_zero():
     assert describe(np.zeros((50, 50))) == "NumPy array 50 x 50"
     assert "-0" not in describe(np.array([-1e-9, 1.0]))
+
+
+def test_a_loss_that_lets_go_of_one_view_is_caught_by_its_gradient():
+    exercise = find_exercise("symmetric_kl")
+    result = judge(exercise, lambda e1, e2, temperature: exercise.reference(e1, e2.detach(), temperature))
+    assert not result.passed
+    assert result.mistake == "gradient"
+    assert "gradient by e2" in result.cause
+    result = judge(exercise, lambda e1, e2, temperature: exercise.reference(e1, e2, temperature).detach())
+    assert "has no gradient" in result.cause
+
+
+def test_half_of_a_gradient_is_caught_too():
+    exercise = find_exercise("consistency")
+
+    def half(z1, z2, graph):
+        product = z1 @ z2.detach().T
+        return (product - graph - torch.eye(len(graph), dtype=graph.dtype)).square().mean() + 0 * z2.sum()
+
+    assert "gradient by z2 is not: it is zero" in judge(exercise, half).cause
+
+
+def test_a_right_answer_that_makes_a_matrix_of_cells_by_cells_is_told_its_size():
+    def dense(log_q1, log_q2):
+        gap = log_q1[:, None] - log_q2
+        divergence = ((log_q1.exp()[:, None] - log_q2.exp()) * gap).sum(-1)
+        return divergence.sum(1) - divergence.diagonal()
+
+    result = judge(find_exercise("linear_sum_over_all"), dense)
+    assert not result.passed
+    assert result.mistake == "cost"
+    assert "your largest tensor has 25,600 entries; 1,280 are enough" in result.cause
+
+
+def test_a_double_loop_is_told_how_many_operations_it_calls():
+    def looped(log_q1, log_q2):
+        q1, q2 = log_q1.exp(), log_q2.exp()
+        rows = []
+        for i in range(len(q1)):
+            terms = [((q1[i] - q2[j]) * (log_q1[i] - log_q2[j])).sum() for j in range(len(q1)) if j != i]
+            rows.append(sum(terms[1:], terms[0]))
+        return torch.stack(rows)
+
+    assert "you call" in judge(find_exercise("linear_sum_over_all"), looped).cause
+
+
+def test_a_product_that_passes_by_the_matrix_of_cells_by_genes_is_told_so():
+    def refine(encodings, weight, bias, programs):
+        return torch.nn.functional.normalize((encodings @ weight + bias) @ programs, dim=1)
+
+    assert "36,000 entries" in judge(find_exercise("refine"), refine).cause
+
+
+def test_a_small_graph_is_drawn_with_what_is_missing_and_what_is_too_many():
+    exercise = find_exercise("cell_graph")
+
+    def wrong(values, n_neighbors):
+        graph = exercise.reference(values, n_neighbors).tolil()
+        graph[0, :] = graph[:, 0] = 0
+        return graph.tocsr()
+
+    result = judge(exercise, wrong)
+    assert "Edges: missing 0-" in result.message
+    assert "<svg" in result.bundle()["text/html"]
+    assert 'aria-label="Your graph over the expected one: missing 0-' in result.bundle()["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "words"),
+    [
+        (
+            "cell_graph",
+            lambda values, n_neighbors: np.maximum(g := sp.csr_matrix(np.eye(8)), g.T),
+            "methods of its own",
+        ),
+        (
+            "normalized_adjacency",
+            lambda graph: sp.diags(np.asarray((graph + sp.identity(graph.shape[0])).sum(1) ** -0.5).ravel()) @ graph,
+            "np.asarray",
+        ),
+    ],
+)
+def test_numpy_and_scipy_misunderstandings_are_explained(name, function, words):
+    result = judge(find_exercise(name), function)
+    assert words in result.cause, result.message

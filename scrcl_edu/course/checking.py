@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from scrcl_edu.course.comparing import comparable, describe, difference, numbers, parts, rounded
 from scrcl_edu.course.events import Event, tell
 from scrcl_edu.course.finding import find, find_exercise
-from scrcl_edu.course.graph_picture import beside, is_small_graph
+from scrcl_edu.course.graph_picture import beside, in_words, is_small_graph
 from scrcl_edu.course.measuring import cost_slip, gradient_slip
 from scrcl_edu.course.relations import relation_over_inputs
 from scrcl_edu.course.running import Outcome, TimeUp, call, first_line, trace
@@ -165,7 +165,7 @@ def _beyond_values(exercise: Exercise, function: Callable[..., Any], attempts: l
 
 def _explained(exercise: Exercise, function: Callable[..., Any], attempts: list[Attempt], wrong: Attempt) -> Result:
     arguments, outcome, expected = wrong
-    cause, came, should, picture = _known_mistake(exercise, attempts), "", "", ""
+    cause, came, should, edges, picture = _known_mistake(exercise, attempts), "", "", "", ""
     line = outcome.line
     if isinstance(outcome.error, TimeUp):
         came = f"still running after {exercise.seconds:g} s, and was stopped"
@@ -185,6 +185,7 @@ def _explained(exercise: Exercise, function: Callable[..., Any], attempts: list[
     else:
         came, should = describe(outcome.value), describe(expected.value)
         if is_small_graph(expected.value) and is_small_graph(outcome.value, like=expected.value):
+            edges = in_words(numbers(outcome.value), numbers(expected.value))
             picture = beside(numbers(outcome.value), numbers(expected.value))
         if not cause.message:
             cause = _related(attempts)
@@ -199,6 +200,7 @@ def _explained(exercise: Exercise, function: Callable[..., Any], attempts: list[
         mistake=cause.mistake,
         should=should,
         line=line,
+        edges=edges,
         picture=picture,
     )
 
@@ -288,6 +290,16 @@ def _advice_on(error: BaseException, arguments: dict[str, Any]) -> str:
         return "A place was asked for that is not there: n entries have the places 0 to n - 1. Print the two sizes."
     if isinstance(error, NameError):
         return f"{_short(error)}: nothing of that name is known here. Was the cell that makes it run?"
+    if re.search(r"truth value|no loop matching", str(error)):
+        return (
+            "An array was asked for one truth value. Entry by entry it is & and |, or np.where. NumPy's functions, "
+            "such as np.maximum, do not understand a sparse matrix; it has methods of its own."
+        )
+    if re.search(r"exponent must be|last 2 dimensions .* square|Last 2 dimensions", str(error)):
+        return (
+            "A sum over a sparse matrix is a NumPy matrix, for which ** is the power of a matrix. Make a vector of it "
+            "first: np.asarray(d).ravel()."
+        )
     shaped = {name: value.shape for name, value in arguments.items() if getattr(value, "shape", ())}
     if not shaped or not re.search(r"shape|dimension|size|broadcast|mismatch|mat1", str(error)):
         return "Read the error's last words, then print what stands on this line just above it."

@@ -77,7 +77,7 @@ def reveal(name: str, truth: Any) -> None:
     verdict = shape.judge(guess, truth)
     rows.append(("You guessed", f"{shape.write(guess)}: {'near' if verdict.near else 'not near'}"))
     if verdict.text:
-        rows.append(("Which means" if verdict.near else "A guess like this", verdict.text))
+        rows.append(("Meaning", verdict.text))
     shown = box(f"Predicted and found: {name}", rows, good=verdict.near or None)
     if isinstance(shape, Number):
         shown["text/html"] += _ruler(shape, guess, truth)

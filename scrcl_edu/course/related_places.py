@@ -177,7 +177,13 @@ def one_end(got: np.ndarray, expected: np.ndarray) -> str | None:
 
 
 def where_zero(got: np.ndarray, expected: np.ndarray) -> str | None:
-    if got.shape != expected.shape or got.size < 4 or expected.all() or not expected.any():
+    if (
+        got.shape != expected.shape
+        or expected.dtype.kind == "b"
+        or got.size < 4
+        or expected.all()
+        or not expected.any()
+    ):
         return None
     used = expected != 0
     if close(got[used], expected[used]):
@@ -232,9 +238,9 @@ PLACES = {
     "columns in another order": columns_in_another_order,
     "moved": moved,
     "entries in another order": entries_in_another_order,
-    "diagonal": diagonal,
     "triangle": triangle,
     "symmetry": symmetrized,
+    "diagonal": diagonal,
     "applied twice": twice,
     "added up": added_up,
     "one end": one_end,

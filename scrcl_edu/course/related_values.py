@@ -157,7 +157,7 @@ def cut_off(got: np.ndarray, expected: np.ndarray) -> str | None:
 
 
 def not_cut_off(got: np.ndarray, expected: np.ndarray) -> str | None:
-    if got.shape != expected.shape or not _numbers(expected) or not np.ptp(expected.astype(float)):
+    if got.shape != expected.shape or not _numbers(expected) or np.isin(expected, [0, 1]).all():
         return None
     low, high = float(expected.min()), float(expected.max())
     if close(expected, np.maximum(got, low)) and (expected == low).sum() > 1:
@@ -261,11 +261,10 @@ def affine(got: np.ndarray, expected: np.ndarray) -> str | None:
 
 
 def power(got: np.ndarray, expected: np.ndarray) -> str | None:
-    kept = (expected > 0) & (got > 0)
-    if got.shape != expected.shape or np.unique(expected[kept]).size < 3 or not np.array_equal(got > 0, expected > 0):
+    if np.unique(expected).size < 3 or not (expected > 0).all() or not (got > 0).all():
         return None
-    exponent, shift = np.polyfit(np.log(expected[kept]), np.log(got[kept]), 1)
-    if abs(shift) > 1e-6 or not close(got[kept], expected[kept] ** exponent):
+    exponent, shift = np.polyfit(np.log(expected).ravel(), np.log(got).ravel(), 1)
+    if abs(shift) > 1e-6 or abs(exponent) < 1e-6 or not close(got, expected**exponent):
         return None
     return f"is the expected one to the power {exponent:.3g}: an exponent is wrong"
 
@@ -285,6 +284,30 @@ def row_and_column_scale(got: np.ndarray, expected: np.ndarray) -> str | None:
     if not np.allclose(fitted, gap, atol=1e-5):
         return None
     return "is the expected one but for one factor for each row and one for each column"
+
+
+def not_symmetric(got: np.ndarray, expected: np.ndarray) -> str | None:
+    if got.ndim != 2 or got.shape != expected.shape or len(got) != len(got.T) or not np.ptp(expected.astype(float)):
+        return None
+    one_way = close(expected, expected.T) and not close(got, got.T)
+    return "is not symmetric, and the expected one is: rows and columns are not treated alike" if one_way else None
+
+
+def values_only(got: np.ndarray, expected: np.ndarray) -> str | None:
+    used = expected != 0
+    if got.shape != expected.shape or used.all() or not used.any() or not np.array_equal(got != 0, used):
+        return None
+    return "has its entries at the right places, and their values are wrong"
+
+
+def same_order(got: np.ndarray, expected: np.ndarray) -> str | None:
+    if got.shape != expected.shape or np.unique(expected).size < 5 or np.unique(got).size < 5:
+        return None
+    order = np.argsort(expected, axis=None, kind="stable")
+    steps = np.diff(got.ravel()[order]), np.diff(expected.ravel()[order])
+    if (steps[0] >= 0).all():
+        return "grows where the expected one grows, and its values are wrong"
+    return "grows where the expected one falls, and its values are wrong" if (steps[0] <= 0).all() else None
 
 
 VALUES = {
@@ -319,4 +342,7 @@ SCALED = {
     "weighted": weighted,
     "reciprocal where not zero": reciprocal_where,
     "factor per row and column": row_and_column_scale,
+    "not symmetric": not_symmetric,
+    "values only": values_only,
+    "same order": same_order,
 }

@@ -132,6 +132,7 @@ def failed(
     mistake: str = "",
     should: str = "",
     line: str = "",
+    edges: str = "",
     picture: str = "",
 ) -> Result:
     """The box of a wrong answer, with the likely cause first."""
@@ -140,6 +141,7 @@ def failed(
     rows = [
         ("Likely cause", cause or still),
         ("Your code", line),
+        ("Edges", edges),
         ("Tried", signature(exercise) + (f" with\n{tried}" if tried else "")),
         ("Came out", came),
         ("Expected", should),

@@ -57,6 +57,7 @@ TASKS = (
         minutes=3,
         reference=share_of_zeros,
         inputs=_counts,
+        edge_cases=({"counts": np.zeros((2, 3), dtype=int)},),
         alternative=lambda counts: (counts == 0).mean(),
         mutants=(
             Mutant(
@@ -95,6 +96,10 @@ TASKS = (
         minutes=5,
         reference=one_cluster_accuracy,
         inputs=_labels,
+        edge_cases=(
+            {"labels": np.array(["T cell"])},
+            {"labels": np.array(["T cell", "B cell"])},
+        ),
         alternative=lambda labels: max(np.mean(labels == name) for name in set(labels)),
         mutants=(
             Mutant(

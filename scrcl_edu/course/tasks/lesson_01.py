@@ -132,6 +132,10 @@ TASKS = (
         minutes=5,
         reference=drop_empty,
         inputs=_with_empty,
+        edge_cases=(
+            {"counts": np.array([[1, 2], [3, 0]])},
+            {"counts": np.array([[0, 0, 0], [0, 5, 1], [0, 2, 0]])},
+        ),
         alternative=lambda counts: counts[np.ix_((counts > 0).any(1), (counts > 0).any(0))],
         mutants=(
             Mutant(

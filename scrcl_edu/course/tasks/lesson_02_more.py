@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scrcl_edu import graphs
 from scrcl_edu.course.guesses import Number, Order
 from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction, Property, Transfer
-from scrcl_edu.course.tasks.lesson_02_normalized import random_graph
+from scrcl_edu.course.tasks.lesson_02_normalized import TWO_EDGES, random_graph
 
 
 def neighbor_mean(graph: sp.csr_matrix, values: np.ndarray) -> np.ndarray:
@@ -61,9 +61,6 @@ def _graph_and_values(rng: np.random.Generator) -> dict[str, Any]:
     return {"graph": graph, "values": rng.integers(0, 9, (graph.shape[0], 2)).astype(float)}
 
 
-_LONE = sp.csr_matrix(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=float))
-
-
 def loud_cells(rng: np.random.Generator) -> dict[str, Any]:
     """Counts of 150 cells of three types; depths differ widely, three genes are loud in some cells of every type."""
     types = np.repeat(["a", "b", "c"], 50)
@@ -97,10 +94,10 @@ TASKS = (
             high=1.0,
             form=".2f",
             right="Hundreds of noisy genes together say a lot, and close relatives are still mistaken for each other.",
-            too_low="expects the noise of single counts to drown the types. But a similarity sums over hundreds of "
-            "genes, and noise averages out in a sum.",
-            too_high="trusts similarity too far. Kinds of T cells share most of their genes, so a cell's nearest one "
-            "is often a relative; and the labels are not free of errors either.",
+            too_low="This guess expects the noise of single counts to drown the types. But a similarity sums over "
+            "hundreds of genes, and noise averages out in a sum.",
+            too_high="This guess trusts similarity too far. Kinds of T cells share most of their genes, so a cell's "
+            "nearest one is often a relative; and the labels are not free of errors either.",
         ),
     ),
     Prediction(
@@ -137,7 +134,7 @@ TASKS = (
         symptom="Give it the same cells in another order and each cell gets another result. Which values does the "
         "fifth cell read?",
         inputs=_graph_and_values,
-        edge_cases=({"graph": _LONE, "values": np.array([[4.0, 1.0], [2.0, 3.0], [5.0, 7.0]])},),
+        edge_cases=({"graph": TWO_EDGES, "values": np.array([[4.0, 1.0], [2.0, 3.0], [5.0, 7.0], [1.0, 8.0]])},),
         alternative=_by_loop,
         mutants=(
             Mutant(

@@ -27,6 +27,9 @@ def normalized_adjacency(graph: sp.csr_matrix) -> sp.csr_matrix:
     return graphs.normalized_adjacency(graph)
 
 
+TWO_EDGES = sp.csr_matrix(np.diag([1.0, 1.0, 0.0], 1) + np.diag([1.0, 1.0, 0.0], -1))  # the last cell has no neighbor
+
+
 def random_graph(rng: np.random.Generator) -> sp.csr_matrix:
     n_cells = rng.integers(5, 8)
     graph = np.triu(rng.random((n_cells, n_cells)) < 0.4, 1)
@@ -104,6 +107,7 @@ TASKS = (
         minutes=10,
         reference=normalized_adjacency,
         inputs=_graph,
+        edge_cases=({"graph": TWO_EDGES},),
         alternative=symmetric,
         mutants=(
             Mutant(
@@ -212,7 +216,7 @@ TASKS = (
             "Add the identity first; the row sums of that matrix are the diagonal of D.",
             "sp.diags makes a sparse diagonal matrix from a vector; multiply from both sides with @.",
         ),
-        tested="values on symmetric graphs of 5 to 7 cells",
+        tested="values on symmetric graphs of 4 to 7 cells, one with a cell without neighbors",
         not_tested="speed, directed graphs",
     ),
 )

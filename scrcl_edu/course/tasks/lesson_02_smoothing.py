@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from scrcl_edu import graphs
 from scrcl_edu.course.task import Exercise, Mutant
-from scrcl_edu.course.tasks.lesson_02_normalized import random_graph, row_normalized, symmetric
+from scrcl_edu.course.tasks.lesson_02_normalized import TWO_EDGES, random_graph, row_normalized, symmetric
 
 
 def low_pass(values: np.ndarray, graph: sp.csr_matrix, n_steps: int) -> np.ndarray:
@@ -121,6 +121,9 @@ TASKS = (
         minutes=5,
         reference=low_pass,
         inputs=_smoothing,
+        edge_cases=(
+            {"values": np.array([[2.0, 0.0], [0.0, 4.0], [3.0, 3.0], [1.0, 5.0]]), "graph": TWO_EDGES, "n_steps": 0},
+        ),
         alternative=lambda values, graph, n_steps: _smooth(values, symmetric(graph).toarray(), n_steps),
         mutants=(
             Mutant(
@@ -248,6 +251,7 @@ TASKS = (
         minutes=5,
         reference=homophily,
         inputs=_labeled,
+        edge_cases=({"graph": TWO_EDGES, "labels": np.array(["B", "T", "T", "B"])},),
         alternative=lambda graph, labels: graph.multiply(labels[:, None] == labels).sum() / graph.sum(),
         mutants=(
             Mutant(

@@ -229,6 +229,7 @@ TASKS = (
         minutes=4,
         reference=encoders.unit_rows,
         inputs=_rows_inputs,
+        gradient=("x",),
         alternative=lambda x: x / (x * x).sum(1, keepdim=True).sqrt(),
         mutants=(
             Mutant(

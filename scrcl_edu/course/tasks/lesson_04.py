@@ -202,6 +202,7 @@ TASKS = (
         minutes=5,
         reference=log_probabilities,
         inputs=_view,
+        gradient=("e",),
         alternative=lambda e, temperature: e / temperature - (e / temperature).exp().sum(1, keepdim=True).log(),
         mutants=(
             Mutant(
@@ -296,7 +297,7 @@ TASKS = (
             "torch.log_softmax does both steps at once and is safe for large numbers.",
             "Divide by the temperature first; the last dimension is that of one cell.",
         ),
-        tested="values and shape at three temperatures",
-        not_tested="gradients, very small temperatures",
+        tested="values, shape and gradient at three temperatures",
+        not_tested="very small temperatures",
     ),
 )

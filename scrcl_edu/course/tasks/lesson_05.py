@@ -99,6 +99,7 @@ TASKS = (
         minutes=10,
         reference=pairwise_divergence,
         inputs=two_views,
+        gradient=("e1", "e2"),
         alternative=_by_products,
         mutants=(
             Mutant(
@@ -207,7 +208,7 @@ TASKS = (
             "log_q1[:, None] - log_q2 has shape (n_cells, n_cells, n_hidden): every cell against every cell.",
             "Weigh these gaps by q1_i - q2_j and sum over the last dimension; both directions are in it.",
         ),
-        tested="values and shape on 4 to 6 cells, at three temperatures",
+        tested="values, shape and gradients on 4 to 6 cells, at three temperatures",
         not_tested="memory: this form is meant to be simple, not small",
     ),
 )

@@ -111,6 +111,7 @@ TASKS = (
         minutes=12,
         reference=neighborhood_ratio,
         inputs=_divergences,
+        gradient=("divergence",),
         alternative=_cell_by_cell,
         mutants=(
             Mutant(
@@ -240,7 +241,7 @@ TASKS = (
             "near = graph + identity marks the neighborhood of each cell; its row sums say how many that are.",
             "far = 1 - identity marks the others. Two masked means per row, one division per row, one mean at the end.",
         ),
-        tested="the value on 4 to 6 cells, cells without neighbors among them",
-        not_tested="gradients, speed",
+        tested="value and gradient on 4 to 6 cells, cells without neighbors among them",
+        not_tested="speed",
     ),
 )

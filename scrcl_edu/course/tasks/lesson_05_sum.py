@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.task import Cost, Exercise, Mutant
 from scrcl_edu.course.tasks.lesson_04 import unit_pair
 
 
@@ -43,6 +43,13 @@ def _dense_sum(log_q1: Tensor, log_q2: Tensor) -> Tensor:
     return divergence.sum(1) - divergence.diagonal()
 
 
+def _by_vectors(log_q1: Tensor, log_q2: Tensor) -> Tensor:
+    q1, q2, others = log_q1.exp(), log_q2.exp(), len(log_q1) - 1
+    own, all_h2 = _dot(q2, log_q2), _dot(q2, log_q2).sum()
+    cross = _dot(q1, log_q2.sum(0) - log_q2) + _dot(log_q1, q2.sum(0) - q2)
+    return others * _dot(q1, log_q1) + all_h2 - own - cross
+
+
 def _h1_once(log_q1: Tensor, log_q2: Tensor) -> Tensor:
     q1 = log_q1.exp()
     return linear_sum_over_all(log_q1, log_q2) - (len(q1) - 1) * _dot(q1, log_q1)
@@ -57,6 +64,10 @@ def _one_way_sum(log_q1: Tensor, log_q2: Tensor) -> Tensor:
     q1 = log_q1.exp()
     to_all = len(q1) * _dot(q1, log_q1) - q1 @ log_q2.sum(0)
     return to_all - (_dot(q1, log_q1) - _dot(q1, log_q2))
+
+
+def _many_logs(rng: np.random.Generator) -> dict[str, Any]:
+    return {name: torch.log_softmax(torch.from_numpy(rng.normal(size=(80, 4))), -1) for name in ("log_q1", "log_q2")}
 
 
 def _logs(rng: np.random.Generator) -> dict[str, Any]:
@@ -87,7 +98,15 @@ TASKS = (
         minutes=18,
         reference=linear_sum_over_all,
         inputs=_logs,
-        alternative=_dense_sum,
+        gradient=("log_q1", "log_q2"),
+        alternative=_by_vectors,
+        cost=Cost(
+            arguments=_many_logs,
+            n_entries=lambda given: 4 * given["log_q1"].numel(),
+            n_operations=lambda given: 30 * len(given["log_q1"]),
+            message="A matrix of cells by cells is what this form does without: sum over j before anything is "
+            "multiplied with cell i.",
+        ),
         mutants=(
             Mutant(
                 "self included",
@@ -170,11 +189,12 @@ TASKS = (
             ),
         ),
         hints=(
-            "D_ij = h1_i + h2_j - q1_i . L2_j - L1_i . q2_j with h = sum of q log q. Sum each of the four terms over "
-            "j.",
-            "A sum over j of q1_i . L2_j is q1_i . (sum of L2_j): one vector for all cells. Then subtract D_ii.",
+            "Take two cells i and three cells j and write all six D_ij out as four terms each. Which terms do the D_ij "
+            "of one i share, and which are the same for every i?",
+            "For a term that holds both i and j, ask what depends on j alone, and add that up first: what is left is "
+            "one dot product for each cell. One D_ij in the sum is not wanted.",
         ),
-        tested="values on 4 to 6 cells",
-        not_tested="that no matrix of cells by cells is made, gradients",
+        tested="values and gradients on 4 to 6 cells, the largest tensor and the operations on 80",
+        not_tested="more than 80 cells",
     ),
 )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scrcl_edu import encoders, refinement
-from scrcl_edu.course.task import Exercise, Mutant
+from scrcl_edu.course.task import Cost, Exercise, Mutant
 from scrcl_edu.graphs import Graph
 
 
@@ -55,8 +55,9 @@ def refine(encodings: Tensor, weight: Tensor, bias: Tensor, programs: Tensor) ->
     z: the rows of (E W + b) P scaled to length 1, shape (n_cells, out_dim).
     """
     projector = nn.Linear(*weight.shape, dtype=weight.dtype)
+    projector.requires_grad_(False)
     projector.weight.data, projector.bias.data = weight.T, bias
-    return refinement.refine(encodings, projector, programs).detach()
+    return refinement.refine(encodings, projector, programs)
 
 
 def consistency(z1: Tensor, z2: Tensor, graph: Tensor) -> Tensor:
@@ -114,6 +115,11 @@ def _mixtures(rng: np.random.Generator) -> dict[str, Any]:
         "bias": torch.from_numpy(rng.uniform(0.3, 1, n_genes).round(1)),
         "programs": torch.from_numpy(rng.integers(0, 5, (n_genes, out_dim)) + 0.5),
     }
+
+
+def _many_mixtures(rng: np.random.Generator) -> dict[str, Any]:
+    shapes = {"encodings": (90, 5), "weight": (5, 400), "bias": (400,), "programs": (400, 3)}
+    return {name: torch.from_numpy(rng.random(shape)) for name, shape in shapes.items()}
 
 
 def _refined(rng: np.random.Generator) -> dict[str, Any]:
@@ -227,8 +233,16 @@ TASKS = (
         minutes=10,
         reference=refine,
         inputs=_mixtures,
+        gradient=("encodings", "programs"),
         alternative=lambda encodings, weight, bias, programs: torch.nn.functional.normalize(
-            _mixture(encodings, weight, bias, programs), dim=1
+            torch.addmm(bias @ programs, encodings, weight @ programs), dim=1
+        ),
+        cost=Cost(
+            arguments=_many_mixtures,
+            n_entries=lambda given: given["encodings"].numel() + 2 * given["programs"].numel(),
+            n_operations=lambda given: 10 * len(given["encodings"]),
+            message="The matrix of cells by genes need not exist: let the two small matrices, the projector and the "
+            "programs, meet first.",
         ),
         mutants=(
             Mutant(
@@ -290,11 +304,12 @@ TASKS = (
             ),
         ),
         hints=(
-            "(E W + b) P = E (W P) + b P. Either order is right; the second is the quick one.",
+            "(E W + b) P is a sum of two products. In which order can three matrices be multiplied, and which order "
+            "never makes a matrix of cells by genes?",
             "Scale the rows at the very end.",
         ),
-        tested="values and shape on 3 to 5 cells",
-        not_tested="speed: whether the small matrices meet first",
+        tested="values, shape and gradients on 3 to 5 cells; the largest tensor on 90",
+        not_tested="speed",
     ),
     Exercise(
         name="consistency",
@@ -303,6 +318,7 @@ TASKS = (
         minutes=10,
         reference=consistency,
         inputs=_refined,
+        gradient=("z1", "z2"),
         alternative=lambda z1, z2, graph: torch.nn.functional.mse_loss(
             z1 @ z2.T, graph + torch.eye(len(graph), dtype=graph.dtype)
         ),
@@ -364,7 +380,7 @@ TASKS = (
             "z1 @ z2.T holds the similarity of every pair, shape (n_cells, n_cells).",
             "Subtract the graph and the identity, square, take the mean of all entries.",
         ),
-        tested="the value on 4 to 6 cells",
-        not_tested="gradients, memory",
+        tested="value and gradients on 4 to 6 cells",
+        not_tested="memory",
     ),
 )
