@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 
+import numpy as np
 import pytest
 
 from scrcl_edu.course.checking import judge, shows
@@ -102,7 +103,6 @@ def test_a_lesson_has_at_least_three_exercises(lesson):
 
 
 def test_lesson_five_s_pieces_make_the_package_s_neighborhood_alignment():
-    import numpy as np
     import scipy.sparse as sp
     import torch
 
@@ -199,3 +199,20 @@ def test_a_model_answer_is_a_few_sentences_with_a_rubric(name):
     task = catalogue()[name]
     assert 100 < len(task.model) < 900
     assert len(task.rubric) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "relation"),
+    [
+        ("share_of_zeros", lambda counts: 1 - (counts == 0).mean(), "complement"),
+        ("normalize_log", lambda counts: np.log2(1 + 1e4 * counts / counts.sum(1, keepdims=True)), "other base"),
+        ("normalize_log", lambda counts: 1e4 * counts / counts.sum(1, keepdims=True), "no logarithm"),
+        ("homophily", lambda graph, labels: 100 * EXERCISES["homophily"].reference(graph, labels), "factor"),
+        ("select_genes", lambda x, n: np.flatnonzero(EXERCISES["select_genes"].reference(x, n)), "positions"),
+        ("pick_start", lambda inertias, accuracies: int(np.argmin(inertias)) + 1, "offset"),
+        ("scale_and_clip", lambda x: x / x.std(0, ddof=1), "not cut off"),
+        ("consistency", lambda *given: len(given[0]) * EXERCISES["consistency"].reference(*given), "factor of a size"),
+    ],
+)
+def test_what_a_relation_explains_needs_no_mutant(name, wrong, relation):
+    assert judge(EXERCISES[name], wrong).mistake == relation

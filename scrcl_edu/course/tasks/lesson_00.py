@@ -61,11 +61,6 @@ TASKS = (
         alternative=lambda counts: (counts == 0).mean(),
         mutants=(
             Mutant(
-                "share of what is not zero",
-                lambda counts: np.count_nonzero(counts) / counts.size,
-                "That is the share of the entries that are *not* zero.",
-            ),
-            Mutant(
                 "number, not share",
                 lambda counts: np.sum(counts == 0),
                 "You counted the zeros. A share is that number divided by the number of all entries.",

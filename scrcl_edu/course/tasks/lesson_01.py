@@ -220,17 +220,6 @@ TASKS = (
                 "Your cells sum to 1 before the log, and should sum to 10,000.",
             ),
             Mutant(
-                "other base",
-                lambda counts: np.log2(1 + 1e4 * counts / counts.sum(axis=1, keepdims=True)),
-                "Your logarithm has base 2 (all values are 1.443 times the expected ones). The natural one is meant: "
-                "np.log1p.",
-            ),
-            Mutant(
-                "base 10",
-                lambda counts: np.log10(1 + 1e4 * counts / counts.sum(axis=1, keepdims=True)),
-                "Your logarithm has base 10. The natural one is meant: np.log1p.",
-            ),
-            Mutant(
                 "to the median depth",
                 lambda counts: np.log1p(counts / counts.sum(axis=1, keepdims=True) * np.median(counts.sum(axis=1))),
                 "You scaled to the median depth. Many do, and it is a good choice; this exercise asks for 10,000.",
@@ -245,11 +234,6 @@ TASKS = (
                 "log of the counts over the depth",
                 lambda counts: 1e4 * np.log1p(counts) / counts.sum(axis=1, keepdims=True),
                 "You took the log of the counts and scaled afterwards. Scale first, then take the log.",
-            ),
-            Mutant(
-                "no log",
-                lambda counts: 1e4 * counts / counts.sum(axis=1, keepdims=True),
-                "The scaling is right; the log is missing.",
             ),
             Mutant(
                 "whole matrix",
@@ -277,12 +261,6 @@ TASKS = (
                 "by mean",
                 lambda log_values, n_top_genes: _largest(_moments(log_values)["mean"], n_top_genes),
                 "You chose the genes with the highest mean. They are high in every cell and tell no type from another.",
-            ),
-            Mutant(
-                "positions, not a mask",
-                lambda log_values, n_top_genes: np.argsort(-_standardized(log_values).to_numpy())[:n_top_genes],
-                "Your answer holds the positions of the genes, and these are right. It should be a mask: True or False "
-                "for each gene.",
             ),
             Mutant(
                 "the smallest",
@@ -369,11 +347,6 @@ TASKS = (
                 lambda log_values, n_top_genes: _largest(_standardized(log_values, log=False), n_top_genes),
                 "You standardized variance / mean as it is. Its log is taken first, so that one extreme gene does not "
                 "stretch the bin.",
-            ),
-            Mutant(
-                "False and True exchanged",
-                lambda log_values, n_top_genes: ~_by_bins(log_values, n_top_genes),
-                "Your mask is the wrong way round: it is True for all genes but the chosen ones.",
             ),
         ),
         hints=(

@@ -270,11 +270,6 @@ TASKS = (
                 "You counted the edges inside a class. Divide by the number of all edges.",
             ),
             Mutant(
-                "between classes",
-                lambda graph, labels: graph.multiply(labels[:, None] != labels).sum() / graph.sum(),
-                "That is the share of the edges *between* classes.",
-            ),
-            Mutant(
                 "without the graph",
                 lambda graph, labels: float(np.mean(labels[:, None] == labels)),
                 "That is the share among all pairs of cells; the graph plays no part in it. Look at the edges only.",
@@ -364,12 +359,6 @@ TASKS = (
                 lambda graph, labels: graph[labels == "B"].sum() / graph.sum(),
                 "You looked at one end of each edge only. An edge is inside a class when the labels of *both* its ends "
                 "are equal.",
-            ),
-            Mutant(
-                "percent",
-                lambda graph, labels: 100 * _inside(graph, labels) / graph.sum(),
-                "A share is a number from 0 to 1; yours is larger. Divide by the number of all edges, without percent.",
-                sign=lambda result, arguments: result > 1,
             ),
             Mutant(
                 "next in the file",

@@ -266,11 +266,6 @@ TASKS = (
                 "Your rows sum to 1. Their length should be 1: the square root of the sum of squares.",
             ),
             Mutant(
-                "largest entry",
-                lambda x: x / x.max(dim=1, keepdim=True).values,
-                "You divided each row by its largest entry. The length is the square root of the sum of squares.",
-            ),
-            Mutant(
                 "softmax",
                 lambda x: x.softmax(1),
                 "That is a softmax: positive numbers that sum to 1. Unit rows keep signs and proportions.",

@@ -191,13 +191,6 @@ TASKS = (
                 sign=lambda result, arguments: result.shape == arguments["e1"].shape[:1],
             ),
             Mutant(
-                "one number",
-                lambda e1, e2, temperature: pairwise_divergence(e1, e2, temperature).sum(),
-                "You summed over the cells. Only the hidden numbers are summed: one number is left for each pair of "
-                "cells.",
-                sign=lambda result, arguments: result.ndim == 0,
-            ),
-            Mutant(
                 "not summed",
                 _not_summed,
                 "The last dimension, that of the hidden numbers, is still there. A divergence is the sum over it.",

@@ -180,11 +180,6 @@ TASKS = (
                 "You went down the columns of D. Cell i of view 1 is a row: sum along dim=1.",
             ),
             Mutant(
-                "sum over cells",
-                lambda divergence, graph: _ratio(divergence, graph) * len(graph),
-                "You summed the ratios of the cells; their mean is asked for.",
-            ),
-            Mutant(
                 "near summed",
                 _near_summed,
                 "The neighbors are summed and not normalized: divide by their number (n_i neighbors and i itself), as "
@@ -229,12 +224,6 @@ TASKS = (
                 "logarithm",
                 lambda divergence, graph: _rows(divergence, graph).log().mean(),
                 "You took the logarithm of the ratios. The loss is the mean of the ratios themselves.",
-            ),
-            Mutant(
-                "one per cell",
-                _rows,
-                "These are the ratios, one for each cell. Their mean is still missing.",
-                sign=lambda result, arguments: result.ndim > 0,
             ),
         ),
         hints=(

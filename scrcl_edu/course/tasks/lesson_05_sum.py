@@ -81,10 +81,6 @@ def _cross_terms_added(log_q1: Tensor, log_q2: Tensor) -> Tensor:
     return len(q1) * _dot(q1, log_q1) + _dot(q2, log_q2).sum() + cross - _to_self(log_q1, log_q2)
 
 
-def _all_together(log_q1: Tensor, log_q2: Tensor) -> Tensor:
-    return _dense_sum(log_q1, log_q2).sum()
-
-
 def _from_one_mean(log_q1: Tensor, log_q2: Tensor) -> Tensor:
     middle = log_q2.mean(0)  # the sums over j are then too small by n_cells
     return _dot(log_q1.exp() - log_q2.exp().mean(0), log_q1 - middle) * len(log_q1) - _to_self(log_q1, log_q2)
@@ -129,11 +125,6 @@ TASKS = (
                 "This is the sum of KL(q1_i || q2_j) alone; the terms of the other direction are missing.",
             ),
             Mutant(
-                "mean",
-                lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) / (len(log_q1) - 1),
-                "You divided by the number of the others. Here the sum is asked for.",
-            ),
-            Mutant(
                 "views swapped",
                 lambda log_q1, log_q2: linear_sum_over_all(log_q2, log_q1),
                 "The views are swapped: cell i comes from view 1, and the sum runs over the cells j of view 2.",
@@ -161,12 +152,6 @@ TASKS = (
                 lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) - _dot(log_q1.exp(), log_q1),
                 "You took h1_i only N - 1 times and subtracted D_ii as well. D_ii holds the h1_i of the cell itself:"
                 " take N of them, or leave it out of D_ii.",
-            ),
-            Mutant(
-                "one number",
-                _all_together,
-                "You summed over the cells i as well. One number for each cell i is asked for, shape (n_cells,).",
-                sign=lambda result, arguments: result.ndim == 0,
             ),
             Mutant(
                 "to the mean cell",

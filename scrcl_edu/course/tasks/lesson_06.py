@@ -283,14 +283,6 @@ TASKS = (
                 "You divided by the length of the whole matrix. Each row has a length of its own: dim=1.",
             ),
             Mutant(
-                "rows sum to 1",
-                lambda encodings, weight, bias, programs: (
-                    _mixture(encodings, weight, bias, programs)
-                    / _mixture(encodings, weight, bias, programs).sum(1, keepdim=True)
-                ),
-                "Your rows sum to 1. Length 1 means that the *squares* of a row sum to 1.",
-            ),
-            Mutant(
                 "softmax",
                 lambda encodings, weight, bias, programs: _mixture(encodings, weight, bias, programs).softmax(1),
                 "You took a softmax. A refined cell is only scaled to length 1; its entries may be negative.",
@@ -330,11 +322,6 @@ TASKS = (
                 "is A + I.",
             ),
             Mutant(
-                "sum for mean",
-                lambda z1, z2, graph: _errors(z1, z2, graph).square().sum(),
-                "You summed over the pairs. The mean keeps the loss the same for few cells and for many.",
-            ),
-            Mutant(
                 "absolute",
                 lambda z1, z2, graph: _errors(z1, z2, graph).abs().mean(),
                 "You took absolute differences; they are squared here.",
@@ -343,11 +330,6 @@ TASKS = (
                 "one view",
                 lambda z1, z2, graph: _errors(z1, z1, graph).square().mean(),
                 "Both factors come from z1. The loss compares cells *across* the views: z1_i with z2_j.",
-            ),
-            Mutant(
-                "mean over cells",
-                lambda z1, z2, graph: _errors(z1, z2, graph).square().sum(1).mean(),
-                "You divided by the number of cells. There are n_cells * n_cells pairs.",
             ),
             Mutant(
                 "the other view alone",
@@ -369,11 +351,6 @@ TASKS = (
                 ),
                 "You look at edges and the cell itself only. All pairs count: where there is no edge, the similarity"
                 " should be 0.",
-            ),
-            Mutant(
-                "root",
-                lambda z1, z2, graph: _errors(z1, z2, graph).square().mean().sqrt(),
-                "You took the square root of the mean. The mean of the squares itself is asked for.",
             ),
         ),
         hints=(

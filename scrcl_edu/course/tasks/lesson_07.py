@@ -297,11 +297,6 @@ TASKS = (
                 "You weighted the distribution alignment too. It enters as it is.",
             ),
             Mutant(
-                "mean of three",
-                lambda a, b, c, weight_b, weight_c: (a + weight_b * b + weight_c * c) / 3,
-                "You took the mean of the three. The paper takes the weighted sum as it is, not divided by anything.",
-            ),
-            Mutant(
                 "weighted mean",
                 lambda a, b, c, weight_b, weight_c: (a + weight_b * b + weight_c * c) / (1 + weight_b + weight_c),
                 "You divided by the sum of the weights. The paper takes the weighted sum as it is.",

@@ -256,11 +256,6 @@ TASKS = (
                 "cells count as wrong.",
             ),
             Mutant(
-                "error rate",
-                lambda labels, clusters: 1 - evaluation.accuracy(labels, clusters),
-                "This is the share of the cells that do *not* agree. Accuracy is the rest.",
-            ),
-            Mutant(
                 "the matching itself",
                 lambda labels, clusters: linear_sum_assignment(_table(labels, clusters), maximize=True),
                 "You returned the matching, rows and columns. The entries of the table at these places are the cells "

@@ -288,11 +288,6 @@ TASKS = (
                 "You always take the last start.",
             ),
             Mutant(
-                "counted from one",
-                lambda inertias, accuracies: int(np.argmin(inertias)) + 1,
-                "Your number is one too high: the starts are counted from 0.",
-            ),
-            Mutant(
                 "second lowest",
                 lambda inertias, accuracies: int(np.argsort(inertias)[1]),
                 "You chose the second lowest inertia. In argsort's answer the place of the smallest stands first, at "

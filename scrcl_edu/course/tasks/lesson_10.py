@@ -240,11 +240,6 @@ TASKS = (
                 "You subtracted the mean. Without centering, zeros stay zeros and a sparse matrix stays sparse.",
             ),
             Mutant(
-                "not clipped",
-                lambda log_values: log_values / log_values.std(axis=0, ddof=1),
-                "The values are not clipped: a gene that is high everywhere and hardly varies gets enormous values.",
-            ),
-            Mutant(
                 "by cell",
                 lambda log_values: np.minimum(log_values / log_values.std(axis=1, ddof=1, keepdims=True), 10),
                 "You divided each cell by its deviation. Each gene has its own: along axis 0.",

@@ -171,22 +171,6 @@ TASKS = (
                 "what is lost. Asked for is what is left, as a share.",
             ),
             Mutant(
-                "share that is lost",
-                lambda published, inertias, accuracies: float(1 - accuracies[np.argmin(inertias)] / published),
-                "The start is the right one, and you returned the share that is lost. Asked for is the share that is "
-                "left.",
-            ),
-            Mutant(
-                "upside down",
-                lambda published, inertias, accuracies: float(published / accuracies[np.argmin(inertias)]),
-                "The start is the right one, and the ratio stands on its head: the published accuracy is the whole.",
-            ),
-            Mutant(
-                "percent",
-                lambda published, inertias, accuracies: float(100 * accuracies[np.argmin(inertias)] / published),
-                "This is right in percent. Asked for is a share: 1 when everything is left.",
-            ),
-            Mutant(
                 "number of the start",
                 lambda published, inertias, accuracies: int(np.argmin(inertias)),
                 "You returned the number of the start. Look up its accuracy, and divide.",
