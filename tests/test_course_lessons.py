@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from scrcl_edu.course import build_lessons, run_lessons
 from scrcl_edu.course.build import GIVEN, read_source, student_edition
+from scrcl_edu.course.drawn import drawn_with
 from scrcl_edu.course.lessons import choose, find_notebooks
 from scrcl_edu.errors import InputFileError, SettingsError
 
@@ -86,6 +88,7 @@ def test_the_worked_lesson_is_executed_and_holds_nothing_of_the_machine(course):
     assert notebook.metadata == {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        "scrcl_edu": {"drawn_with": drawn_with(GOOD)},
     }
     text = (course / "03_small.ipynb").read_text()
     assert str(course) not in text
@@ -160,6 +163,59 @@ def test_a_worked_lesson_that_was_not_executed_is_stale(course, tmp_path):
     (tmp_path / "student" / "03_small.ipynb").write_text((course / "student" / "03_small.ipynb").read_text())
     nbformat.write(read_source(tmp_path / "src" / "03_small.py"), tmp_path / "03_small.ipynb")
     assert "is not executed" in build_lessons(tmp_path, check=True)[0]
+
+
+def test_figures_that_other_code_would_draw_are_stale(course, tmp_path):
+    shutil.copytree(course, tmp_path / "notebooks")
+    lesson = nbformat.read(tmp_path / "notebooks" / "03_small.ipynb", as_version=4)
+    lesson.metadata["scrcl_edu"]["drawn_with"] = "before"
+    nbformat.write(lesson, tmp_path / "notebooks" / "03_small.ipynb")
+    (problem,) = build_lessons(tmp_path / "notebooks", check=True)
+    assert "figures are older than the code that draws them; run: scrcl-edu build --only 03" in problem
+
+
+DRAWING = '''
+WIDTH = 3
+
+
+def show(figure):
+    """Show it."""
+    return shade(figure) * WIDTH
+
+
+def shade(figure):
+    return figure  # as it is
+
+
+def other(figure):
+    return None
+'''
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stale"),
+    [
+        ("return figure  # as it is", "return figure * 2", True),
+        ("WIDTH = 3", "WIDTH = 4", True),
+        ("return None", "return 1", False),
+        ("Show it.", "Display it.", False),
+    ],
+    ids=["a function behind a function", "a constant", "a function that is not called", "a docstring"],
+)
+def test_the_mark_of_a_drawing_follows_the_code_that_the_lesson_reaches(tmp_path, before, after, stale):
+    marks = []
+    for name, code in (("one", DRAWING), ("two", DRAWING.replace(before, after))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plotting.py").write_text(code)
+        marks.append(drawn_with("from scrcl_edu.plotting import show\n\nshow(1)", tmp_path / name))
+    assert (marks[0] != marks[1]) is stale
+
+
+def test_a_cell_with_the_mark_of_the_site_is_folded_everywhere(tmp_path):
+    (tmp_path / "03_folded.py").write_text('# %% tags=["hide-input"]\nimport sys\n\n# %%\nx = 1\n')
+    folded, open_ = read_source(tmp_path / "03_folded.py").cells
+    assert folded.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+    assert open_.metadata == {}
 
 
 @pytest.mark.parametrize(("source", "words"), [(BAD, "failed: ValueError: x is 1"), (LEAK, "a path of this machine")])

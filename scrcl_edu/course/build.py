@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scrcl_edu.course.claims import STRICT
+from scrcl_edu.course.drawn import drawn_with
 from scrcl_edu.course.lessons import choose, find_notebooks
 from scrcl_edu.course.widgets import VIEW
 from scrcl_edu.errors import InputFileError
@@ -26,6 +27,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 STUB = "raise NotImplementedError  # your code here"
 STUB_OF_A_VALUE = "...  # your code here"  # in no function: the student edition must run through
 GIVEN = "# as given: find the fault, and mend it here"
+FOLDED = "hide-input"  # the site's word; Jupyter's and Colab's are added
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -88,14 +90,20 @@ def read_source(source: Path) -> Any:
     if text.count("### BEGIN SOLUTION") != len(SOLUTION.findall(text)):
         raise InputFileError(f"{source} has a '### BEGIN SOLUTION' without '### END SOLUTION' after it")
     notebook = jupytext.reads(text, fmt="py:percent")
-    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook.metadata = _metadata()
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"{source.stem[:2]}-{number:03d}"
         tags = cell.metadata.get("tags")
         cell.metadata = {"tags": tags} if tags else {}
+        if FOLDED in (tags or []):
+            cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
         cell.metadata.update(_nbgrader(cell))
     return notebook
+
+
+def _metadata(**more: Any) -> dict[str, Any]:
+    return {"kernelspec": KERNEL, "language_info": {"name": "python"}} | more
 
 
 def _nbgrader(cell: Any) -> dict[str, Any]:
@@ -223,11 +231,15 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 def _clean(notebook: Any) -> None:
     # A stored widget needs a kernel that is gone: readers get its static twin, which is in the same output.
-    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook.metadata = _metadata(scrcl_edu={"drawn_with": drawn_with(_code(notebook))})
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)
+
+
+def _code(notebook: Any) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 def _machine_paths(notebook: Any) -> list[str]:
@@ -251,7 +263,8 @@ def freshness(source: Path, folder: Path) -> list[str]:
 
     Returns
     -------
-    What is stale, one sentence each; empty when both editions are fresh and the worked one is executed.
+    What is stale, one sentence each; empty when both editions are fresh, the worked one is executed, and the drawing
+    code behind its figures is still what it was.
     """
     import nbformat
 
@@ -267,6 +280,8 @@ def freshness(source: Path, folder: Path) -> list[str]:
             problems.append(f"the worked lesson is older than its source; {again}")
         elif any(c.cell_type == "code" and c.source.strip() and not c.execution_count for c in stored.cells):
             problems.append(f"the worked lesson is not executed; {again}")
+        elif stored.metadata.get("scrcl_edu", {}).get("drawn_with") != drawn_with(_code(wanted)):
+            problems.append(f"its figures are older than the code that draws them; {again}")
     if not student.is_file():
         problems.append(f"the student edition is missing; {again}")
     elif student.read_text(encoding="utf-8") != _text(student_edition(wanted)):

@@ -175,13 +175,15 @@ def platform_check(profile: str = "fast") -> None:
 
 
 def colab_cell() -> str:
-    """Source of the first code cell of every lesson: it installs what Colab lacks and does nothing elsewhere."""
+    """How the set-up cell of every lesson begins: it installs what Colab lacks and does nothing elsewhere."""
     return f'''\
+# @title Set-up: on Colab this installs the course first
 import subprocess, sys
 
-if "google.colab" in sys.modules:  # Colab lacks the package; elsewhere it is installed already
+if "google.colab" in sys.modules:
+    course = "{release()}"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "{release()}"], check=True)
+    subprocess.run([*pip, course], check=True)
     from scrcl_edu.course.platform import prepare_colab
 
     prepare_colab()'''
