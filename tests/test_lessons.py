@@ -16,8 +16,10 @@ import nbformat
 import pytest
 
 from scrcl_edu.course import run_lessons
-from scrcl_edu.course.build import GIVEN, MACHINE_PATH, SOLUTION, freshness, read_source
+from scrcl_edu.course.build import FOLDED, GIVEN, MACHINE_PATH, SOLUTION, freshness, read_source
+from scrcl_edu.course.claims import FAILED, HELD
 from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.course.platform import colab_cell
 from scrcl_edu.course.quizzes import questions
 from scrcl_edu.course.tasks import catalogue
 
@@ -25,6 +27,9 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
 pytestmark = pytest.mark.skipif(not SOURCES, reason="an installed package has no sources of lessons")
 each_lesson = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
+# A lesson that states its results as claims is held to all that is asked of a page.
+STATED = [source for source in SOURCES if "claim(" in source.read_text(encoding="utf-8")]
+each_stated = pytest.mark.parametrize("source", STATED, ids=[source.stem for source in STATED])
 
 PNG = "image/png"
 
@@ -53,9 +58,15 @@ def _compared_texts(cell: object) -> list[str]:
     return [text for text in found if text.strip()]
 
 
+def _shown(cell: object) -> list[str]:
+    """What a cell printed, and the plain text of what it displayed."""
+    return [output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+
+
 @each_lesson
 def test_editions_are_fresh(source):
-    assert freshness(source, NOTEBOOKS) == []
+    problems = freshness(source, NOTEBOOKS)
+    assert [problem for problem in problems if source in STATED or "figures are older" not in problem] == []
 
 
 @each_lesson
@@ -165,6 +176,73 @@ def test_a_lesson_asks_three_to_five_questions(source):
     lesson = source.stem[:2]
     assert 3 <= sum(key.startswith(f"{lesson}-") for key in questions()) <= 5
     assert re.search(rf'^quiz\("{lesson}', source.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@each_stated
+def test_results_are_claims_that_held_and_not_printed_truth_values(source):
+    shown = [text for cell in _code_cells(_worked(source)) for text in _shown(cell)]
+    truths = [line for text in shown for line in text.splitlines() if re.search(r"\b(True|False)[\])]*\s*$", line)]
+    assert not truths, "state it with claim(sentence, holds, ...), and show its numbers"
+    assert sum(text.startswith(HELD) for text in shown) >= 6
+    assert not any(text.startswith(FAILED) for text in shown)
+
+
+@each_stated
+def test_a_lesson_shows_its_part_of_the_map(source):
+    assert f'method_map("{source.stem[:2]}")' in source.read_text(encoding="utf-8")
+
+
+@each_stated
+def test_set_up_is_the_first_cell_of_code_and_folded(source):
+    first = next(cell for cell in read_source(source).cells if cell.cell_type == "code")
+    assert first.source.startswith(colab_cell()), "begin it with scrcl_edu.course.platform.colab_cell()"
+    assert FOLDED in first.metadata["tags"], f'begin the cell with # %% tags=["{FOLDED}"]'
+    assert re.search(r"^platform_check\(.*\)$", first.source, re.MULTILINE)
+
+
+@each_stated
+def test_lines_of_code_are_at_most_88_characters_wide(source):
+    cells = [cell for cell in read_source(source).cells if cell.cell_type == "code"]
+    assert not [line for cell in cells for line in cell.source.splitlines() if len(line) > 88], (
+        "take the lesson out of the list in notebooks/src/ruff.toml, and run ruff format"
+    )
+
+
+@each_stated
+def test_numbers_in_the_text_of_a_figure_come_from_the_run(source):
+    code = "\n".join(cell.source for cell in read_source(source).cells if cell.cell_type == "code")
+    texts = [word.value for word in ast.walk(ast.parse(code)) if isinstance(word, ast.keyword) and word.arg == "alt"]
+    written = [part.value for text in texts for part in ast.walk(text) if isinstance(part, ast.Constant)]
+    numbers = [part for part in written if isinstance(part, str) and re.search(r"(?<![\w.])\d[\d.,]*%?(?!\w)", part)]
+    assert not numbers, 'put a number of this run there: alt=f"... {seen.text}", or write it as a word'
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATED, reason="no lesson states its results as claims")
+def test_one_claim_turned_around_stops_the_run_and_is_named(tmp_path):
+    lesson = read_source(source := STATED[0])
+    place = next(n for n, cell in enumerate(lesson.cells) if cell.cell_type == "code" and "claim(" in cell.source)
+    place = next(n for n in range(place, len(lesson.cells)) if _turned(lesson.cells[n]))
+    lesson.cells[place].source, sentence = _turned(lesson.cells[place])
+    lesson.cells = lesson.cells[: place + 1]
+    nbformat.write(lesson, tmp_path / f"{source.stem}.ipynb")
+    said = []
+    (result,) = run_lessons(folder=tmp_path, out=tmp_path / "out", report=said.append)
+    assert not result.ok
+    line = next(line for line in said if line.startswith(source.stem))
+    assert f"this claim does not hold: {sentence.split('{')[0]}" in line
+
+
+def _turned(cell: object) -> tuple[str, str] | None:
+    """A cell whose first claim says the opposite, and its sentence."""
+    if cell.cell_type != "code":
+        return None
+    tree = ast.parse(cell.source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "claim":
+            node.args[1] = ast.UnaryOp(ast.Not(), node.args[1])
+            return ast.unparse(tree), node.args[0].value
+    return None
 
 
 @pytest.mark.slow
