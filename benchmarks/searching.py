@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from scrcl_edu.model import Outputs
+    from scrcl_edu.model import Inputs, Outputs, ScRCL
     from scrcl_edu.recipes import Recipe
 
 PerMille = dict[str, dict[str, list[int]]]  # by epoch and read-out, scores in thousandths
@@ -116,11 +116,12 @@ def by_epoch(
     epochs: tuple[int, ...],
     measure: Callable[[Look], dict[str, list[int]]],
     prepare: Callable[[AnnData, Recipe, int], Any] | None = None,
+    alter: Callable[[ScRCL, Inputs], None] | None = None,
 ) -> PerMille:
     """Train without labels; what `measure` says after each of `epochs` (0: before).
 
     `prepare` puts the graphs into a preprocessed AnnData and returns the encoders' features, both as the recipe says
-    when it is not given.
+    when it is not given. `alter` may change the model before it is trained.
     """
     from scrcl_edu import fitting
     from scrcl_edu.benchmarking.methods import blind
@@ -133,6 +134,8 @@ def by_epoch(
     n_clusters = len(set(labels))
     features = (prepare or by_recipe)(bare, settings, seed)
     model, inputs = fitting.build(bare, settings, features, n_clusters=n_clusters, seed=seed)
+    if alter is not None:
+        alter(model, inputs)
     found: PerMille = {}
 
     def look(epoch: int, losses: dict[str, float]) -> None:

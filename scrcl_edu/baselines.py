@@ -27,6 +27,7 @@ N_STARTS = 20
 N_NEIGHBORS = 15
 SCVI_EPOCHS = 100
 SCVI_DIMENSIONS = 10
+RESOLUTIONS = (0.25, 0.5, 1.0, 2.0)  # of Leiden, from which a consensus finds K
 LARGEST_FULL_WARD = 20_000  # cells; above it Ward may only join neighbors, which needs no distance of all pairs
 
 
@@ -122,6 +123,39 @@ def leiden_at_k(graph: sp.csr_matrix, n_clusters: int, *, seed: int = 0, n_tries
             high = resolution
         resolution = 2 * low if np.isinf(high) else (low + high) / 2
     return nearest
+
+
+def for_consensus(adata: AnnData, n_clusters: int | None = None, *, seed: int = 0, n_runs: int = 5) -> list[np.ndarray]:
+    """Clusterings of which :func:`~scrcl_edu.consensus.consensus` says what they agree on; none of them is trained.
+
+    Parameters
+    ----------
+    adata
+        After :func:`~scrcl_edu.preprocessing.preprocess`.
+    n_clusters
+        K of each; when it is not given, Leiden at four resolutions says how many there may be.
+    seed, n_runs
+        Seeds from ``n_runs * seed`` on, so that two seeds share no run.
+
+    Returns
+    -------
+    Of each run with K given PCA + k-means and Leiden at K; without, Leiden at each resolution, and PCA + k-means at
+    each number of communities (at least 2) that it found.
+
+    Raises
+    ------
+    SettingsError
+        When `n_clusters` is out of its range.
+    """
+    found = []
+    for run in range(n_runs * seed, n_runs * (seed + 1)):
+        if n_clusters is not None:
+            found += [pca_kmeans(adata, n_clusters, seed=run), leiden_k(adata, n_clusters, seed=run)]
+            continue
+        graph = _neighbor_graph(adata, seed=run)
+        communities = [clustering.leiden(graph, resolution=resolution, seed=run) for resolution in RESOLUTIONS]
+        found += communities + [pca_kmeans(adata, max(2, len(np.unique(c))), seed=run) for c in communities]
+    return found
 
 
 def voted(cluster: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
