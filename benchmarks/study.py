@@ -347,7 +347,7 @@ def estimates(adata: AnnData) -> dict[str, int]:
 
 
 def by_kmeans(components: np.ndarray, *, largest: int = 25, n_references: int = 5) -> dict[str, int]:
-    """K of the highest silhouette, and of the gap statistic (Tibshirani 2001: the first that the next fails to beat)."""
+    """K of the highest silhouette, and of the gap statistic (Tibshirani 2001: the first not beaten by the next)."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
