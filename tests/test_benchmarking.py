@@ -516,8 +516,19 @@ def test_the_sentence_of_the_readme_needs_its_results_and_says_when_nothing_is_s
         benchmarking.sentence(pd.DataFrame(compared(scores)))
     scores["consensus/baselines"] = random_scores["robust"]
     said = benchmarking.sentence(pd.DataFrame(compared(scores)))
-    assert said.startswith("On 7 real sets that no choice has seen")
-    assert "no difference that these sets can show" in said
+    assert said.startswith("On 7 real datasets that no choice has seen, 2 seeds each")
+    assert "None of these differences can be told from chance" in said
+    scores["untrained"] = {name: accuracy - 0.1 for name, accuracy in random_scores["robust"].items()}
+    scores["untrained"][UNSEEN[0]] -= 0.02
+    assert "`robust` is ahead of itself untrained; none of the other differences" in benchmarking.sentence(
+        pd.DataFrame(compared(scores))
+    )
+
+
+def test_the_readme_says_what_the_stored_results_say(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    said = text.split("<!-- margins: begin -->")[1].split("<!-- margins: end -->")[0]
+    assert said.strip() == benchmarking.sentence(benchmarking.read_results())
 
 
 # ---- clusters that are kept, and what they agree on ----------------------------------------------------------------
