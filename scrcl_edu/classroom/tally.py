@@ -26,6 +26,7 @@ STATUSES = {
 }
 FIELDS = {"learner", "task", "kind", "status", "mistake", "value"}
 DAY = 24 * 3600.0
+N_PARTS = 10
 FEWEST = 5  # groups smaller than this are not shown
 
 
@@ -101,26 +102,23 @@ class Tally:
         doing = [tasks[name] for tasks in self._seen.values() if name in tasks]
         if not doing:
             return None
-        task, enough = catalogue()[name], len(doing) >= fewest
-        mistakes = Counter(one.mistake for one in doing if one.status == "tried")
+        task = catalogue()[name]
+        mistakes = Counter(dict(Counter(one.mistake for one in doing if one.status == "tried").most_common()))
         said = sentences().get(name, {})
-        view = {
+        groups = Counter(one.status for one in doing)
+        groups["not begun"] = n_learners - len(doing)
+        return {
             "task": name,
             "lesson": task.lesson,
             "kind": task.kind,
             "latest": max(one.since for one in doing),
-            "begun": len(doing) if enough else None,
-            "not_begun": n_learners - len(doing) if enough else None,
-            "statuses": _large(Counter(one.status for one in doing), fewest),
+            **_told(groups, fewest),
             "mistakes": [
                 {"name": mistake, "count": count, "say": said.get(mistake, said.get("", ""))}
                 for mistake, count in _large(mistakes, fewest).items()
             ],
-            "guesses": {},
+            "guesses": _large(_histogram(task.shape, doing), fewest) if task.kind == "predict" else {},
         }
-        if task.kind == "predict":
-            view["guesses"] = _large(Counter(task.shape.write(one.value) for one in doing), fewest)
-        return view
 
     def _understood(self, message: Any) -> tuple[bytes, str, _Doing]:
         if not isinstance(message, dict) or set(message) != FIELDS:
@@ -172,5 +170,23 @@ def _guess(task: Any, value: Any) -> Any:
 
 
 def _large(counts: Counter[str], fewest: int) -> dict[str, int]:
-    """Groups that are large enough to be shown, the largest first."""
-    return {name: count for name, count in counts.most_common() if count >= fewest}
+    """Groups that are large enough to be shown."""
+    return {name: count for name, count in counts.items() if count >= fewest}
+
+
+def _told(groups: Counter[str], fewest: int) -> dict[str, Any]:
+    """Sizes of groups that make up the class; rounded down where one is too small, which the others would give away."""
+    exact = all(count >= fewest for count in groups.values() if count)
+    rounded = Counter({name: count if exact else count - count % fewest for name, count in groups.items()})
+    return {"statuses": _large(rounded, fewest), "exact": exact}
+
+
+def _histogram(shape: Any, doing: list[_Doing]) -> Counter[str]:
+    """How often each guess was made, in order; numbers from a range are counted in ten parts of it."""
+    guesses = [one.value for one in doing]
+    low, high = getattr(shape, "low", None), getattr(shape, "high", None)
+    if low is None or high is None:
+        return Counter(shape.write(guess) for guess in sorted(guesses))
+    width = (high - low) / N_PARTS
+    parts = sorted(min(int((guess - low) / width), N_PARTS - 1) for guess in guesses)
+    return Counter(f"{shape.write(low + part * width)} to {shape.write(low + (part + 1) * width)}" for part in parts)

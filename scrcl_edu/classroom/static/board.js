@@ -30,10 +30,10 @@ function bar(task, learners) {
   return line;
 }
 
-function counts(task, fewest) {
-  if (task.begun === null) return `fewer than ${fewest} have begun`;
+function counts(task) {
   const told = Object.entries(task.statuses).map(([status, count]) => `${count} ${status}`);
-  return [...told, `${task.not_begun} not begun`].join(", ");
+  if (!told.length) return "Too few to show.";
+  return (task.exact ? "" : "At least ") + told.join(", ");
 }
 
 function mistakes(task) {
@@ -74,7 +74,7 @@ function draw(view) {
   const sections = view.tasks.filter((task) => task.lesson === lesson).map((task) => {
     const title = element("h2", `${task.task} `, element("small", `${task.kind}, lesson ${task.lesson}`));
     return element("section", undefined, title, bar(task, view.learners),
-      Object.assign(element("p", counts(task, view.fewest)), { className: "counts" }), mistakes(task), guesses(task));
+      Object.assign(element("p", counts(task)), { className: "counts" }), mistakes(task), guesses(task));
   });
   byId("tasks").replaceChildren(...sections);
 }
