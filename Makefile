@@ -19,7 +19,7 @@ export NUMBA_NUM_THREADS ?= 1
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-.PHONY: help course test lint lessons bench links lock clean python site browser-test grade-test colab-test
+.PHONY: help course test lint lessons bench links lock clean python site browser-test grade-test hub-test colab-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
@@ -27,6 +27,7 @@ help:
 	@echo "make site     build the site of the worked lessons, offline, into out/site"
 	@echo "make browser-test  open lessons in JupyterLab in Chromium; screenshots in out/browser"
 	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
+	@echo "make hub-test      rehearse a class of eight on a real JupyterHub (as root; needs npm)"
 	@echo "make colab-test    install beside Colab's versions and run a lesson under ipywidgets 7"
 	@echo "make bench    measure speed and memory, write benchmarks/results"
 	@echo "make links    carry pyproject's Repository into badges, citation and notebooks"
@@ -63,6 +64,12 @@ grade-test: $(READY)
 	@$(call with,grade)
 	@echo "Releasing, collecting and grading a lesson with nbgrader."
 	@$(RUN)python -m pytest tests/test_nbgrader.py
+
+hub-test: $(READY)
+	@$(call with,hub)
+	@mkdir -p out/hub && npm install --silent --prefix out/hub configurable-http-proxy@5
+	@echo "Rehearsing a class of eight on a JupyterHub of its own (some minutes); its log is out/hub/hub.log."
+	@$(RUN)python tests/hub.py --keep
 
 colab-test: | python
 	@echo "Installing beside Colab's versions into out/colab (some minutes), then running a lesson under ipywidgets 7."
