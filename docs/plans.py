@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import yaml
+
 from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.course.tasks import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "docs" / "instructor.md"
+REHEARSAL = ROOT / "workshop" / "rehearsal.json"
+SAY = ROOT / "scrcl_edu" / "classroom" / "say.yaml"
+HOME_MB = 100  # a learner's notebooks with outputs, and room for data of one's own
 TIME = re.compile(r"\*\*Time\*\* \| about (\d+) minutes to read, (\d+) to do")
 AIM = re.compile(r"\*\*You will be able to\*\* \| (.+?) \|")
 TITLE = re.compile(r"^# # (.+)$", re.MULTILINE)
@@ -83,9 +90,31 @@ def plan(name: str) -> str:
     return "\n".join(lines)
 
 
+def sizing() -> str:
+    """How large a server must be, from what `make hub-test` measured."""
+    figures = json.loads(REHEARSAL.read_text(encoding="utf-8"))
+    lines = ["| learners at once | memory | processors | disk |", "|---|---|---|---|"]
+    for learners in (10, 40, 100, 400):
+        memory = (figures["hub_mb"] + learners * (figures["rest_mb"] + figures["work_mb"])) / 1000
+        processors = max(2, round(learners * figures["cores"] / figures["learners"]))
+        lines.append(f"| {learners} | {1.25 * memory:.0f} GB | {processors} | {4 + learners * HOME_MB / 1000:.0f} GB |")
+    return "\n".join(lines)
+
+
+def stuck() -> str:
+    """What helps to say, lesson by lesson, as the board shows it."""
+    tasks = catalogue()
+    lines = ["| lesson | task | when the check says | say |", "|---|---|---|---|"]
+    for name, said in yaml.safe_load(SAY.read_text(encoding="utf-8")).items():
+        for mistake, sentence in said.items():
+            lines.append(f"| {tasks[name].lesson} | `{name}` | {mistake or 'anything else'} | {sentence} |")
+    return "\n".join(lines)
+
+
 def filled(guide: str) -> str:
     """The guide with every table between its marks written again."""
-    for name, table in {"lessons": overview(), **{name: plan(name) for name in PLANS}}.items():
+    tables = {"lessons": overview(), **{name: plan(name) for name in PLANS}, "sizing": sizing(), "stuck": stuck()}
+    for name, table in tables.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(guide):
             raise ValueError(f"{GUIDE.name} has no '<!-- {name} -->' with '<!-- end -->' after it")
