@@ -243,6 +243,60 @@ def test_archives_with_links_are_refused(tmp_path):
         studies.baron(tmp_path / "raw.tar")
 
 
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["RNAmix_celseq2", "her2st_B1"])
+def test_a_prepared_file_and_what_its_study_published_are_read_alike(name, shared, tmp_path):
+    expected = datasets.load(name, cache=shared / "data")
+    card = datasets.card(name)
+    frame = pd.DataFrame(dense(expected).astype(int), expected.obs_names, expected.var_names)
+    if name.startswith("her2st"):
+        x, y = (np.array([float(spot.split("x")[side]) for spot in frame.index]) for side in (0, 1))
+        pixels = dict(zip(("pixel_x", "pixel_y"), expected.obsm["spatial"].T, strict=True))
+        regions = pd.DataFrame({"x": x + 0.04, "y": y - 0.01, **pixels, "label": expected.obs["label"].astype(str)})
+        unknown = pd.DataFrame({"x": [99.0, np.nan], "y": [9.0, 1.0], "pixel_x": 0.0, "pixel_y": 0.0})
+        frame.loc["99x9"] = 1
+        tables = frame, pd.concat([regions, unknown.assign(label="undetermined")]).sample(frac=1, random_state=0)
+        separator = "\t"
+    else:
+        shares = expected.obs["label"].astype(str).str.split("/", expand=True).astype(float)
+        shares.columns = ["H2228_prop", "H1975_prop", "HCC827_prop"]
+        tables, separator = (frame.T, shares[::-1].assign(outliers=False)), ","
+    for table, file in zip(tables, card.sources[0].files, strict=True):
+        (tmp_path / file.name).parent.mkdir(exist_ok=True)
+        table.to_csv(tmp_path / file.name, sep=separator)
+    with pytest.warns(UserWarning, match="could not be verified"):
+        found = datasets.load(name, cache=tmp_path)
+    assert found.obs_names.tolist() == expected.obs_names.tolist()
+    assert found.obs["label"].tolist() == expected.obs["label"].tolist()
+    assert np.array_equal(dense(found), dense(expected))
+    if "spatial" in expected.obsm:
+        np.testing.assert_allclose(found.obsm["spatial"], expected.obsm["spatial"])
+
+
+def test_the_sample_of_came_is_read_from_inside_its_wheel(tmp_path):
+    values, types = counts(6, 4), np.array(["alpha", "beta"])
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:  # as anndata 0.7 wrote it
+        matrix = sparse.csr_matrix(values)
+        x = file.create_group("X")
+        x.attrs["shape"] = matrix.shape
+        for part in ("data", "indices", "indptr"):
+            x[part] = getattr(matrix, part)
+        file["obs/index"], file["var/index"] = np.array(cell_names(6), "S"), np.array(["A", "B", "C", "D"], "S")
+        for column, names in (("cell_type1", types), ("donor", np.array(["human1", "human2"]))):
+            file[f"obs/{column}"] = np.array([0, 1, 1, 0, 1, 0], np.int8)
+            file[f"obs/__categories/{column}"] = names.astype("S")
+    samples = io.BytesIO()
+    with zipfile.ZipFile(samples, "w") as archive:
+        archive.writestr("raw.h5ad", content.getvalue())
+    with zipfile.ZipFile(tmp_path / "came.whl", "w") as archive:
+        archive.writestr("came/sample_data.zip", samples.getvalue())
+    adata = studies.came_sample(tmp_path / "came.whl", member="raw.h5ad")
+    assert np.array_equal(dense(adata), values)
+    assert adata.obs["label"].tolist() == types[[0, 1, 1, 0, 1, 0]].tolist()
+    assert adata.obs["donor"].tolist()[:2] == ["human1", "human2"]
+
+
 def test_human_esc_keeps_expected_counts_as_they_are(tmp_path):
     values = counts(3, 4) + 0.25
     frame = pd.DataFrame(values.T, index=list("wxyz"), columns=["H1_Exp1.001", "DEC_Batch1.004", "NPC_Batch2_x.7"])

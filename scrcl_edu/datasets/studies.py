@@ -33,6 +33,15 @@ def sc_mixology(counts: Path, metadata: Path) -> AnnData:
     return labelled(adata, adata.obs["cell_line_demuxlet"])
 
 
+def rna_mixtures(counts: Path, metadata: Path) -> AnnData:
+    """As :func:`sc_mixology`; the class is the mixture, the shares of the three cell lines."""
+    adata = parsers.table(counts, genes_in_rows=True)
+    shares = parsers.read_frame(metadata, ",")[["H2228_prop", "H1975_prop", "HCC827_prop"]].reindex(adata.obs_names)
+    mixed = shares.astype(float).astype(str).agg("/".join, axis=1)
+    adata.obs["label"] = mixed.where(shares.notna().all(axis=1)).to_numpy()
+    return labelled(adata, adata.obs["label"])
+
+
 def cell_blast(data: Path, order: Path | None = None) -> AnnData:
     """The Cell BLAST layout, its cells put into the order of the list `order` when there is one."""
     return _ordered(parsers.cell_blast_h5(data), order)
@@ -139,6 +148,24 @@ def baron(archive: Path, *, species: str = "human") -> AnnData:
     return anndata.concat(donors, merge="same")
 
 
+def came_sample(wheel: Path, *, member: str) -> AnnData:
+    """An .h5ad of anndata 0.7 in the archive of samples inside the wheel of the package came."""
+    import h5py
+
+    with _zip(wheel) as files, files["came/sample_data.zip"]() as stream:
+        content = io.BytesIO(stream.read())
+    with zipfile.ZipFile(content) as samples:
+        opened = io.BytesIO(samples.read(member))
+    with h5py.File(opened) as file:
+        x, obs = file["X"], file["obs"]
+        parts = tuple(x[part][:] for part in ("data", "indices", "indptr"))
+        matrix = sparse.csr_matrix(parts, shape=tuple(x.attrs["shape"]))
+        adata = parsers.assemble(matrix, obs["index"][:], file["var/index"][:])
+        for ours, theirs in (("label", "cell_type1"), ("donor", "donor")):
+            adata.obs[ours] = parsers.names(obs["__categories"][theirs][:])[obs[theirs][:]]
+    return adata
+
+
 def human_esc(path: Path) -> AnnData:
     """CSV of genes x cells; the label is the column's name up to the first underscore."""
     adata = parsers.table(path, genes_in_rows=True)
@@ -241,6 +268,17 @@ def _placed(adata: AnnData, positions: pd.DataFrame) -> AnnData:
     adata.obsm["spatial"] = positions.iloc[:, [4, 3]].to_numpy(float)
     adata.obs["array_row"], adata.obs["array_col"] = (positions.iloc[:, i].to_numpy(int) for i in (1, 2))
     return adata
+
+
+def her2st(counts: Path, regions: Path) -> AnnData:
+    """A table of spots ("10x13") x genes, and the pathologist's table; spots left undetermined are dropped."""
+    adata = parsers.table(counts, "\t", genes_in_rows=False)
+    frame = pd.read_csv(regions, sep="\t").dropna(subset=["x", "y"])
+    frame.index = [f"{x:.0f}x{y:.0f}" for x, y in zip(frame["x"].round(), frame["y"].round(), strict=True)]
+    frame = frame[~frame.index.duplicated()].reindex(adata.obs_names)
+    adata.obsm["spatial"] = frame[["pixel_x", "pixel_y"]].to_numpy(float)
+    adata.obs["label"] = frame["label"].replace("undetermined", np.nan).to_numpy()
+    return labelled(adata, adata.obs["label"])
 
 
 def mosta(path: Path) -> AnnData:
