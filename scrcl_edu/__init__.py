@@ -10,10 +10,11 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_WHERE = {"fit": "fitting", "check": "course", "hint": "course", "quiz": "course", "progress": "course"}
+_WHERE = {"fit": "fitting", "assign": "assigning"} | dict.fromkeys(("check", "hint", "quiz", "progress"), "course")
 _MODULES = (
-    "alignment baselines benchmarking clustering course datasets encoders errors evaluation files fitting graphs "
-    "interpretation model plotting preprocessing recipes refinement training"
+    "alignment assigning baselines benchmarking clustering consensus course datasets doubts encoders errors evaluation "
+    "files fitting graphs interpretation model plotting preprocessing recipes refinement reporting saving stability "
+    "training"
 ).split()
 
 
@@ -26,4 +27,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_WHERE])
+    return sorted([*_MODULES, *_WHERE, "__version__"])

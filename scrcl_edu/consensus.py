@@ -77,6 +77,24 @@ def consensus(clusterings: Sequence[np.ndarray], n_clusters: int | None = None) 
     return Consensus(clusters, _stability(clusters, members, n_clusterings))
 
 
+def stability(clusters: np.ndarray, clusterings: Sequence[np.ndarray]) -> np.ndarray:
+    """How far several clusterings agree about each cell of given clusters.
+
+    Parameters
+    ----------
+    clusters
+        Int from 0, shape (n_cells,).
+    clusterings
+        Each of shape (n_cells,), any names.
+
+    Returns
+    -------
+    Share of the clusterings that put a cell together with another cell of its cluster, averaged over the others, in
+    [0, 1], shape (n_cells,). A cell that is alone has 0.
+    """
+    return _stability(clusters, _members(clusterings), len(clusterings))
+
+
 def average_linkage(similarity: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Average linkage of points that stand for several cells each, by chains of nearest neighbors.
 

@@ -175,11 +175,11 @@ def fit(
     seconds_training = time.perf_counter() - training_started
     with explained_memory(*inputs.view_1.shape):
         outputs = embed(model, inputs)
-    clusters = _voted(cluster(outputs, settings, n_clusters, seed=seed), adata, settings)
+    clusters = voted(cluster(outputs, settings, n_clusters, seed=seed), adata, settings)
     if best:
         _store_clusters(adata, clusters, f"{key_added}_last_epoch")
     if best and best.outputs:
-        outputs, clusters = best.outputs, _voted(best.clusters, adata, settings)
+        outputs, clusters = best.outputs, voted(best.clusters, adata, settings)
     _store(adata, outputs, clusters, settings.embedding, key_added)
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
@@ -286,7 +286,8 @@ def _side_by_side(parts: dict[str, np.ndarray], embedding: str) -> np.ndarray:
     return np.hstack([parts[name] for name in names])
 
 
-def _voted(clusters: np.ndarray, adata: AnnData, settings: Recipe) -> np.ndarray:
+def voted(clusters: np.ndarray, adata: AnnData, settings: Recipe) -> np.ndarray:
+    """After the vote in space, where the recipe has one."""
     if settings.task != "spatial" or not settings.vote_neighbors:
         return clusters
     return clustering.majority_vote(clusters, adata.obsm["spatial"], n_neighbors=settings.vote_neighbors)

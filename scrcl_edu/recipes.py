@@ -6,6 +6,7 @@ The numbers stand in recipes.yaml; here is what they mean.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from numbers import Integral, Real
@@ -116,6 +117,13 @@ class Recipe:
         """The name, and what was changed: what ran, in words."""
         changes = ", ".join(f"{setting}={value}" for setting, value in self.changed.items())
         return f"{self.name} with {changes}" if changes else self.name
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe that :meth:`as_dict` gave, also after it was stored in an .h5ad file."""
+        plain = {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in values.items()}
+        first, second = (int(steps) for steps in values["filter_steps"])
+        return cls(**plain | {"filter_steps": (first, second)})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and AnnData's `uns`; a setting that is None is left out."""

@@ -1,22 +1,26 @@
 """AnnData in, AnnData out: the data contract, no look at labels, seeds, order, and memory that grows with the cells."""
 
+import doctest
 import tracemalloc
+import warnings
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 import scipy.sparse as sp
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from scrcl_edu import clustering, fitting, training
+from scrcl_edu import assign, clustering, fitting, stability, training
 from scrcl_edu.datasets import simulate
-from scrcl_edu.errors import CheckpointError, DataError, EvaluationError, SettingsError, TrainingError
+from scrcl_edu.errors import CheckpointError, DataError, EvaluationError, OutputError, SettingsError, TrainingError
 from scrcl_edu.evaluation import ari, scores
 from scrcl_edu.fitting import clustered, fit
 from scrcl_edu.graphs import cell_graph
+from scrcl_edu.interpretation import gene_programs
 from scrcl_edu.recipes import recipe
 from scrcl_edu.training import Interrupted
 
@@ -341,7 +345,87 @@ def test_results_can_have_another_name(cells):
     assert {"mine"} <= set(adata.obs) & set(adata.uns)
     assert {"X_mine", "X_mine_e1", "X_mine_e2"} <= set(adata.obsm)
     assert "mine_programs" in adata.varm
-    assert "scrcl" not in adata.uns
+    assert ("mine_cell_graph" in adata.obsp, "mine_gene_graph" in adata.varp) == (True, True)
+    tables = (adata.obs, adata.uns, adata.obsm, adata.varm, adata.obsp, adata.varp)
+    names = {name for table in tables for name in table}
+    assert not [name for name in names if "scrcl" in name or name in ("cell_graph", "gene_graph")]
+
+
+def test_fits_of_two_names_do_not_touch_each_other(cells, fitted):
+    adata = fit(cells, n_clusters=3, recipe=SMALL)
+    fit(adata, n_clusters=4, recipe=SMALL.with_(n_top_genes=40, n_neighbors=6), seed=2, key_added="k4")
+    assert same_result(adata, fitted)
+    for where, key in [place for place in CONTRACT if place[0] != "layers"]:
+        np.testing.assert_array_equal(dense(getattr(adata, where)[key]), dense(getattr(fitted, where)[key]))
+    alone = fit(cells.copy(), n_clusters=4, recipe=SMALL.with_(n_top_genes=40, n_neighbors=6), seed=2)
+    np.testing.assert_array_equal(adata.obsm["X_k4"], alone.obsm["X_scrcl"])
+    assert (adata.obsp["k4_cell_graph"] != alone.obsp["cell_graph"]).nnz == 0
+    for key, expected in (("scrcl", fitted), ("k4", alone)):
+        ours, theirs = gene_programs(adata, key, n_genes=5), gene_programs(expected, n_genes=5)
+        pd.testing.assert_frame_equal(ours.usage, theirs.usage)
+        pd.testing.assert_frame_equal(ours.genes, theirs.genes)
+    assert list(gene_programs(adata, "scrcl", key="k4").usage.index) == ["0", "1", "2"]
+
+
+def dense(values):
+    return values.toarray() if sp.issparse(values) else values
+
+
+@pytest.mark.parametrize("key", ["", "a/b", None, 3])
+def test_name_of_the_results_that_cannot_be_stored_is_refused(cells, key):
+    with pytest.raises(SettingsError, match=f"key_added is {key!r}; choose a name without '/'"):
+        fit(cells, key_added=key)
+
+
+@pytest.mark.parametrize(
+    ("thing", "fix"),
+    [("cells.h5ad", "str; read the file first: scrcl_edu.datasets.read_input"), (np.ones((3, 2)), "ndarray; wrap")],
+)
+def test_what_is_no_anndata_is_answered_with_the_way_to_one(thing, fix):
+    with pytest.raises(DataError, match=f"fit takes an AnnData, not {fix}"):
+        fit(thing)
+
+
+def test_settings_can_be_given_beside_the_recipe_and_are_told(cells):
+    facts = fit(cells, n_clusters=3, recipe=SMALL, n_top_genes=40, n_neighbors=6, epochs=2, copy=True).uns["scrcl"]
+    assert {name: facts["recipe"][name] for name in ("n_top_genes", "n_neighbors", "epochs")} == {
+        "n_top_genes": 40,
+        "n_neighbors": 6,
+        "epochs": 2,
+    }
+    assert facts["ran"] == "robust with epochs=2, n_hidden=16, n_neighbors=6, n_starts=4, n_top_genes=40"
+
+
+def test_tissue_can_be_asked_for_by_a_word(section):
+    adata = fit(section, n_clusters=3, spatial=True, epochs=1, copy=True)
+    assert (adata.uns["scrcl"]["recipe"]["name"], adata.uns["scrcl"]["recipe"]["task"]) == ("robust/spatial", "spatial")
+
+
+def test_scanpy_is_told_that_the_values_are_logged(cells, tmp_path, monkeypatch):
+    fit(cells, n_clusters=3, recipe=SMALL)
+    cells.write_h5ad(tmp_path / "result.h5ad")
+    again = anndata.read_h5ad(tmp_path / "result.h5ad")
+    said = []
+    monkeypatch.setattr(sc.pp._simple.logg, "warning", said.append)
+    sc.pp.log1p(again)
+    assert said == ["adata.X seems to be already log-transformed."]
+
+
+def test_progress_is_shown_when_asked_for(cells, capsys):
+    fit(cells, n_clusters=3, recipe=SMALL, copy=True)
+    assert capsys.readouterr().err == ""
+    fit(cells, n_clusters=3, recipe=SMALL, progress=True, copy=True)
+    assert "3/3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("function", [fit, assign, stability.stability, recipe("robust").with_])
+def test_examples_of_what_users_call_are_true(function):
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (found,) = finder.find(function, globs={})
+        assert found.examples
+        assert runner.run(found).failed == 0
 
 
 @pytest.mark.parametrize("n_clusters", [2, 5])
@@ -419,7 +503,12 @@ def test_expected_counts_are_accepted_and_noted(cells):
 
 @pytest.mark.parametrize(
     ("n_clusters", "message"),
-    [(1, "n_clusters is 1; choose n_clusters >= 2"), (121, "n_clusters is 121 but there are 120 cells; choose n_clus")],
+    [
+        (1, "n_clusters is 1; choose n_clusters >= 2"),
+        (121, "n_clusters is 121 but there are 120 cells; choose n_clus"),
+        ("8", "n_clusters is '8'; give a whole number"),
+        (2.5, "n_clusters is 2.5; give a whole number"),
+    ],
 )
 def test_impossible_number_of_clusters_is_an_error(cells, n_clusters, message):
     with pytest.raises(SettingsError, match=message):
@@ -581,6 +670,20 @@ def test_checkpoint_of_other_coordinates_is_refused(section, tmp_path):
     moved.obsm["spatial"] = np.random.default_rng(0).random((120, 2))
     with pytest.raises(CheckpointError, match="made with other data"):
         fit(moved, n_clusters=3, recipe=SPATIAL, checkpoint=path, resume=True)
+
+
+def test_checkpoint_is_removed_when_the_fit_has_ended_unless_it_shall_stay(cells, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    path = tmp_path / "run.checkpoint"
+    there = []
+    fit(cells, n_clusters=3, recipe=SMALL, checkpoint=path, on_epoch=lambda *_: there.append(path.exists()))
+    assert there == [False, True, True]
+    assert not path.exists()
+    fit(cells, n_clusters=3, recipe=SMALL, checkpoint=path, keep_checkpoint=True)
+    with pytest.raises(OutputError, match=r"of an interrupted run is there; .*resume=True"):
+        fit(cells, n_clusters=3, recipe=SMALL, checkpoint=path)
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*other to resume from"):
+        fit(cells, n_clusters=3, recipe=SMALL, checkpoint=tmp_path / "other", resume=True)
 
 
 # Memory

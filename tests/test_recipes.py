@@ -1,10 +1,11 @@
 """Recipes: those of the paper are the published settings, and a wrong name or setting is explained."""
 
+import numpy as np
 import pytest
 import yaml
 
 from scrcl_edu.errors import SettingsError
-from scrcl_edu.recipes import Recipe, published, recipe, recipe_names
+from scrcl_edu.recipes import Recipe, choose, published, recipe, recipe_names
 
 SAME_SETTING = {
     "task": "task",
@@ -96,3 +97,45 @@ def test_a_recipe_is_plain_values_that_make_it_again():
     values = ours.as_dict()
     assert None not in values.values()
     assert Recipe(**values | {"filter_steps": tuple(values["filter_steps"])}) == ours
+
+
+def test_what_was_changed_is_told_by_the_title_and_nothing_else_is():
+    ours = recipe("robust")
+    mine = ours.with_(epochs=60).with_(n_neighbors=10)
+    assert (ours.title, ours.changed) == ("robust", {})
+    assert mine.changed == {"epochs": 60, "n_neighbors": 10}
+    assert mine.title == "robust with epochs=60, n_neighbors=10"
+    assert mine.with_(epochs=ours.epochs, n_neighbors=ours.n_neighbors).title == "robust"
+    assert Recipe("my own", epochs=3).title == "my own"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "there is no setting 'epoch'; choose from clustering, .*epochs"),
+        ({"epochs": "3"}, "epochs is '3'; give a whole number"),
+        ({"n_hidden": 2.5}, "n_hidden is 2.5; give a whole number"),
+        ({"temperature": "hot"}, "temperature is 'hot'; give a number"),
+        ({"n_neighbors": 0}, "n_neighbors is 0; choose n_neighbors >= 1"),
+    ],
+)
+def test_a_setting_of_another_kind_or_name_is_refused(settings, message):
+    with pytest.raises(SettingsError, match=message):
+        recipe("robust").with_(**settings)
+
+
+def test_a_recipe_is_chosen_by_what_a_user_says():
+    assert choose() == recipe("robust")
+    assert choose(spatial=True) == recipe("robust/spatial")
+    assert choose("paper/151507", spatial=True) == recipe("paper/151507")
+    assert choose(recipe("robust"), epochs=3, n_top_genes=None) == recipe("robust").with_(epochs=3)
+    with pytest.raises(SettingsError, match=r"--spatial does not go with recipe 'paper/Zeisel'"):
+        choose("paper/Zeisel", spatial=True)
+
+
+@pytest.mark.parametrize("name", ["robust", "paper/Zeisel", "paper/151507"])
+def test_a_recipe_comes_back_from_numpy_s_values_as_a_file_gives_them(name):
+    ours = recipe(name)
+    stored = {key: np.asarray(value)[()] if key != "name" else value for key, value in ours.as_dict().items()}
+    stored |= {key: str(value) for key, value in stored.items() if isinstance(value, np.str_)}
+    assert Recipe.from_dict(stored) == ours

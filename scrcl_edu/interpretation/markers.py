@@ -34,7 +34,7 @@ def marker_genes(
     max_share_outside: float = 0.5,
     min_log2_fold: float = 1.0,
     max_p: float = 0.05,
-    key_added: str = "scrcl_markers",
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Genes that tell each cluster from all other cells: scanpy's Wilcoxon test, then the usual filters.
 
@@ -53,7 +53,8 @@ def marker_genes(
     max_p
         Largest p-value after Benjamini-Hochberg.
     key_added
-        Where in `uns` the whole test is kept for ``sc.pl.rank_genes_groups(adata, key=...)``.
+        Where in `uns` the whole test is kept for ``sc.pl.rank_genes_groups(adata, key=...)``; "scrcl_markers", or of a
+        fit with another name that name and "_markers", when not given.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def marker_genes(
     """
     if n_genes < 1:
         raise SettingsError(f"n_genes is {n_genes}; choose at least 1, usually 5 to 50")
-    tested, adata.uns[key_added] = wilcoxon(adata, groupby)
+    tested, adata.uns[key_added or f"{fit_of(adata, groupby)}_markers"] = wilcoxon(adata, groupby)
     passed = tested[
         (tested["share_inside"] > min_share_inside)
         & (tested["share_outside"] < max_share_outside)
@@ -117,7 +118,7 @@ def gene_set_scores(adata: AnnData, gene_sets: Mapping[str, Sequence[str]], grou
     return cluster_means(scores, groups_of(adata, groupby), list(gene_sets), centered=False)
 
 
-def paga(adata: AnnData, groupby: str = "scrcl", *, use_rep: str = "X_scrcl", n_neighbors: int = 15) -> pd.DataFrame:
+def paga(adata: AnnData, groupby: str = "scrcl", *, use_rep: str | None = None, n_neighbors: int = 15) -> pd.DataFrame:
     """Which clusters touch: PAGA on the neighbor graph of the embedding.
 
     Parameters
@@ -127,7 +128,7 @@ def paga(adata: AnnData, groupby: str = "scrcl", *, use_rep: str = "X_scrcl", n_
     groupby
         Column of clusters.
     use_rep
-        Key of the embedding.
+        Key of the embedding; what was clustered in the fit that `groupby` belongs to, when not given.
     n_neighbors
         Of the cosine graph, a cell counting itself.
 
@@ -144,7 +145,7 @@ def paga(adata: AnnData, groupby: str = "scrcl", *, use_rep: str = "X_scrcl", n_
     import scanpy as sc
 
     groups = groups_of(adata, groupby)
-    graph = cell_graph(embedding_of(adata, use_rep), n_neighbors=n_neighbors)
+    graph = cell_graph(embedding_of(adata, use_rep or f"X_{fit_of(adata, groupby)}"), n_neighbors=n_neighbors)
     small = AnnData(obs=pd.DataFrame({groupby: groups.array}, index=adata.obs_names))
     small.obsp["connectivities"] = small.obsp["distances"] = graph
     small.uns["neighbors"] = {
@@ -180,6 +181,11 @@ def wilcoxon(adata: AnnData, groupby: str) -> tuple[pd.DataFrame, dict]:
     table = pd.concat([t.assign(group=group) for group, t in tables.items()], ignore_index=True)
     table["group"] = pd.Categorical(table["group"], categories=sizes.index)
     return table[list(names)].rename(columns=names), light.uns["rank_genes_groups"]
+
+
+def fit_of(adata: AnnData, groupby: str) -> str:
+    """Name of the fit that clusters belong to: their own if a fit has it, else "scrcl"."""
+    return groupby if f"{groupby}_programs" in adata.varm else "scrcl"
 
 
 def groups_of(adata: AnnData, groupby: str) -> pd.Series:

@@ -18,6 +18,7 @@ from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.interpretation.markers import (
     cluster_means,
     embedding_of,
+    fit_of,
     groups_of,
     log_values_of,
     standardized_expression,
@@ -65,13 +66,13 @@ def program_loadings(adata: AnnData, key: str = "scrcl_programs") -> pd.DataFram
         raise DataError(f"varm[{key!r}] is missing; fit a model first (scrcl_edu.fit writes it)")
     programs = np.asarray(adata.varm[key], dtype=float)
     seen = np.isfinite(programs).all(axis=1)
-    if "highly_variable" in adata.var:
+    if "highly_variable" in adata.var and key.removesuffix("_programs") not in adata.uns:  # a fit marks its own genes
         seen &= adata.var["highly_variable"].to_numpy(dtype=bool)
     names = [f"program_{p}" for p in range(programs.shape[1])]
     return pd.DataFrame(programs[seen], index=adata.var_names[seen], columns=names)
 
 
-def gene_programs(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 20) -> GenePrograms:
+def gene_programs(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 20, key: str | None = None) -> GenePrograms:
     """The genes of each program, the programs of each cluster, and what speaks against reading them as biology.
 
     Parameters
@@ -82,6 +83,8 @@ def gene_programs(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 20) 
         Column of clusters.
     n_genes
         Leading genes listed for each program.
+    key
+        Name of the fit whose programs are meant; when not given, `groupby` if a fit has that name, else "scrcl".
 
     Returns
     -------
@@ -94,8 +97,9 @@ def gene_programs(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 20) 
     """
     if n_genes < 1:
         raise SettingsError(f"n_genes is {n_genes}; choose at least 1, usually 10 to 50")
-    loadings, groups = program_loadings(adata), groups_of(adata, groupby)
-    z, expressed = _cell_usage(adata, loadings), _cell_expression(adata, loadings)
+    key = fit_of(adata, groupby) if key is None else key
+    loadings, groups = program_loadings(adata, f"{key}_programs"), groups_of(adata, groupby)
+    z, expressed = _cell_usage(adata, loadings, f"X_{key}_z"), _cell_expression(adata, loadings)
     leading = {program: _leading(loadings[program], n_genes) for program in loadings}
     genes = pd.DataFrame(
         [(p, r, g, loadings.at[g, p]) for p, names in leading.items() for r, g in enumerate(names, start=1)],
@@ -168,7 +172,9 @@ def gene_set_agreement(
     return table
 
 
-def program_agreement(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 30) -> pd.DataFrame:
+def program_agreement(
+    adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 30, key: str | None = None
+) -> pd.DataFrame:
     """Do clusters use the programs whose genes they express? One row for each cluster and program.
 
     Parameters
@@ -179,6 +185,8 @@ def program_agreement(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 
         Column of clusters.
     n_genes
         Genes with the highest Wilcoxon score of a cluster that are compared with a program's leading genes.
+    key
+        As in :func:`gene_programs`.
 
     Returns
     -------
@@ -191,7 +199,8 @@ def program_agreement(adata: AnnData, groupby: str = "scrcl", *, n_genes: int = 
     DataError
         When the fit's results are missing or do not fit each other, or every program is empty.
     """
-    loadings, programs = program_loadings(adata), gene_programs(adata, groupby)
+    key = fit_of(adata, groupby) if key is None else key
+    loadings, programs = program_loadings(adata, f"{key}_programs"), gene_programs(adata, groupby, key=key)
     if not (loadings > 0).any(axis=None):
         raise DataError("every program is empty (all loadings are 0); fit again with another seed or more programs")
     tested, _ = wilcoxon(adata, groupby)
@@ -291,12 +300,12 @@ def _cell_expression(adata: AnnData, loadings: pd.DataFrame) -> np.ndarray:
     return standardized_expression(log_values_of(adata)[:, seen], loadings.to_numpy())
 
 
-def _cell_usage(adata: AnnData, loadings: pd.DataFrame) -> np.ndarray:
+def _cell_usage(adata: AnnData, loadings: pd.DataFrame, where: str) -> np.ndarray:
     """Mean of z over the two views, (n_cells, n_programs)."""
-    z, n_programs = embedding_of(adata, "X_scrcl_z"), loadings.shape[1]
+    z, n_programs = embedding_of(adata, where), loadings.shape[1]
     if z.shape[1] != 2 * n_programs:
         raise DataError(
-            f"obsm['X_scrcl_z'] has {z.shape[1]} columns but {n_programs} programs need {2 * n_programs} "
+            f"obsm[{where!r}] has {z.shape[1]} columns but {n_programs} programs need {2 * n_programs} "
             "(z of both views); take both from the same fit"
         )
     return (z[:, :n_programs] + z[:, n_programs:]) / 2
