@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scrcl_edu.errors import DataError
+from scrcl_edu.errors import DataError, InputFileError
 from scrcl_edu.files import atomic_path
 
 if TYPE_CHECKING:
@@ -73,6 +73,32 @@ def write_h5ad(adata: AnnData, path: str | Path, *, overwrite: bool = False) -> 
         write_elem(file, "/", adata, dataset_kwargs=_COMPRESSION)
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content.getbuffer())
+
+
+def read_result(path: str | Path, key: str = "scrcl") -> AnnData:
+    """Read what :func:`write_h5ad` wrote, after a fit under `key`.
+
+    Raises
+    ------
+    InputFileError
+        When the file is missing or damaged.
+    DataError
+        When no fit of that name is in it.
+    """
+    import anndata
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputFileError(f"{path} is not there as a file; give what `scrcl-edu fit --out` wrote")
+    try:
+        adata = anndata.read_h5ad(path)
+    except Exception as error:  # whatever a foreign or damaged file makes anndata raise
+        raise InputFileError(
+            f"{path} is damaged or not an .h5ad file; give what `scrcl-edu fit --out` wrote"
+        ) from error
+    if key not in adata.obs or key not in adata.uns or f"{key}_programs" not in adata.varm:
+        raise DataError(f"{path} holds no fit called {key!r}; run scrcl-edu fit first, with --out")
+    return adata
 
 
 def _why_not(value: Any) -> str:
