@@ -17,6 +17,7 @@ _WHERE = {
     "hint": "hints",
     "quiz": "quizzing",
     "slider": "widgets",
+    "method_map": "drawings.method",
     "progress": "record",
     "build_lessons": "build",
     "run_lessons": "run",
