@@ -14,6 +14,7 @@ import pytest
 
 from scrcl_edu.course.showing import box
 from scrcl_edu.plotting import MARKERS, PALETTE, confusion, group_style, losses
+from scrcl_edu.plotting.styles import TEN
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -134,18 +135,19 @@ def lab(color: str, vision: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_every_two_colors_of_the_palette_can_be_told_apart(vision):
+@pytest.mark.parametrize("palette", [PALETTE, TEN], ids=["lines", "types"])
+def test_every_two_colors_of_a_palette_can_be_told_apart(palette, vision):
     distances = {
         (one, other): np.linalg.norm(lab(one, vision) - lab(other, vision))
-        for one, other in itertools.combinations(PALETTE, 2)
+        for one, other in itertools.combinations(palette, 2)
     }
     assert min(distances.values()) > 10, min(distances, key=distances.get)
 
 
 def test_groups_that_stand_side_by_side_differ_by_marker_too():
-    styles = [group_style(number) for number in range(56)]
-    assert len({(style["color"], style["marker"]) for style in styles}) == 56
-    for first in range(56 - len(MARKERS)):
+    styles = [group_style(number) for number in range(100)]
+    assert len({(style["color"], style["marker"]) for style in styles}) == 100
+    for first in range(0, 100, len(MARKERS)):
         assert len({style["marker"] for style in styles[first : first + len(MARKERS)]}) == len(MARKERS)
 
 

@@ -40,8 +40,73 @@ def test_show_needs_a_text():
 
 
 def test_groups_differ_by_color_and_marker_and_never_repeat():
-    styles = [tuple(plotting.group_style(number).values()) for number in range(56)]
-    assert len(set(styles)) == 56
+    styles = [tuple(plotting.group_style(number).values()) for number in range(100)]
+    assert len(set(styles)) == 100
+    for first in range(0, 100, 10):
+        assert all(len(set(part)) == 10 for part in zip(*styles[first : first + 10], strict=True))
+
+
+def test_the_course_s_ten_types_have_ten_colors_and_ten_markers_that_never_change():
+    from scrcl_edu.datasets import load
+
+    names = sorted(set(load("pbmc68k_reduced").obs["label"]))
+    styles = plotting.type_styles(names)
+    assert len({style["color"] for style in styles.values()}) == 10
+    assert len({style["marker"] for style in styles.values()}) == 10
+    for missing in names:
+        others = plotting.type_styles([name for name in names if name != missing])
+        assert others == {name: style for name, style in styles.items() if name != missing}
+
+
+def test_clusters_have_the_color_of_the_type_that_most_of_their_cells_are():
+    clusters = np.repeat(["0", "1", "2", "10"], 15)
+    colors, styles = plotting.type_colors(GROUPS), plotting.cluster_styles(clusters, GROUPS)
+    assert [styles[name]["color"] for name in ("0", "1", "2", "10")] == [colors[n] for n in ("B", "T", "T", "NK")]
+    assert len({style["marker"] for style in styles.values()}) == 4
+    drawn = plotting.embedding(POINTS, clusters, styles=styles).axes[0].collections
+    assert mpl.colors.to_hex(drawn[0].get_facecolors()[0]) == colors["B"]
+
+
+def test_names_of_groups_do_not_lie_on_each_other():
+    crowded = np.repeat(rng.normal(size=(10, 2)) * 0.02, 6, axis=0)
+    names = np.repeat([f"a type with a long name {number}" for number in range(10)], 6)
+    figure = plotting.embedding(crowded + rng.normal(size=(60, 2)) * 0.01, names)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent().shrunk(0.9, 0.8) for text in figure.axes[0].texts if text.get_text()]
+    assert sum(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i]) <= 1
+
+
+def test_letters_smaller_than_eight_points_are_refused():
+    figure = plt.figure()
+    figure.text(0.5, 0.5, "tiny", fontsize=7)
+    with pytest.raises(SettingsError, match=r"'tiny' is written in 7 points; use at least 8"):
+        plotting.show(figure, alt="A word.")
+
+
+def test_figures_are_stored_at_twice_the_size_at_which_they_are_shown():
+    import io
+
+    from PIL import Image
+
+    from scrcl_edu.plotting.drawing import _png
+
+    data, width, height = _png(plotting.embedding(POINTS, GROUPS))
+    image = Image.open(io.BytesIO(data))
+    assert abs(image.width - 2 * width) <= 1
+    assert abs(image.height - 2 * height) <= 1
+    assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)  # opaque, for pages that are dark
+
+
+@pytest.mark.slow
+def test_umap_keeps_groups_together_and_is_the_same_for_a_seed():
+    from sklearn.metrics import silhouette_score
+
+    groups = np.repeat([0, 1, 2], 30)
+    values = np.eye(3)[groups] + rng.normal(size=(90, 3)) * 0.1
+    points = plotting.umap(values, seed=1)
+    assert points.shape == (90, 2)
+    assert silhouette_score(points, groups) > 0.5
+    np.testing.assert_array_equal(points, plotting.umap(values, seed=1))
 
 
 def _simulated(color: str, matrix: np.ndarray) -> np.ndarray:

@@ -1,28 +1,27 @@
-"""The course's figures: readable without color vision, and with a text for those who do not see them.
-
-Groups differ by color and by marker, and carry their names where there is room.
-"""
+"""Every figure takes its text along, is sharp on dense screens, and has letters that can be read."""
 
 from __future__ import annotations
 
 import base64
 import io
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.plotting.styles import PALETTE, type_styles
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colors, told apart with every common kind of color vision; yellow is last, being faint on white.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DPI = 160  # dots; shown at half of that, so that it is sharp on dense screens
+SHOWN = 80
+SMALLEST = 8.0  # points
 
 
 def show(figure: Figure | None = None, *, alt: str) -> None:
@@ -38,30 +37,70 @@ def show(figure: Figure | None = None, *, alt: str) -> None:
     Raises
     ------
     SettingsError
-        When the text is empty.
+        When the text is empty, or letters in the figure are smaller than 8 points.
     """
     import matplotlib.pyplot as plt
 
     if not alt.strip():
         raise SettingsError("alt is empty; say in one sentence what the figure shows")
     figure = plt.gcf() if figure is None else figure
+    _legible(figure)
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:
         print(f"Figure: {alt}")
     else:
         from IPython.display import display
 
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=90, bbox_inches="tight", metadata={"Software": None})
-        data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": f"Figure: {alt}"}
-        display(data, raw=True, metadata={"image/png": {"alt": alt}})
+        image, width, height = _png(figure)
+        data = {"image/png": base64.b64encode(image).decode(), "text/plain": f"Figure: {alt}"}
+        display(data, raw=True, metadata={"image/png": {"alt": alt, "width": width, "height": height}})
     # Closed figures are not drawn a second time when the cell ends.
     plt.close(figure)
 
 
-def group_style(number: int) -> dict[str, str]:
-    """Color and marker of a group: the two together are different for the first 56, neighbors differ in both."""
-    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
+def _legible(figure: Figure) -> None:
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text().strip() and text.get_fontsize() < SMALLEST - 1e-6:
+            raise SettingsError(
+                f"{text.get_text()!r} is written in {text.get_fontsize():g} points; use at least {SMALLEST:g}"
+            )
+
+
+def _png(figure: Figure) -> tuple[bytes, int, int]:
+    """The figure in up to 256 colors, which makes it a third of the size, and the size at which it is shown."""
+    from PIL import Image
+
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", dpi=DPI, bbox_inches="tight", facecolor="white", metadata={"Software": None})
+    image = Image.open(full).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue(), image.width * SHOWN // DPI, image.height * SHOWN // DPI
+
+
+def umap(values: np.ndarray, *, n_neighbors: int = 15, seed: int = 0) -> np.ndarray:
+    """Coordinates for the field's usual picture of cells: near cells stay near, distances between islands mean little.
+
+    Parameters
+    ----------
+    values
+        Shape (n_cells, n_features); compared by the cosine.
+    n_neighbors
+        Of each cell.
+    seed
+        Of the layout.
+
+    Returns
+    -------
+    Shape (n_cells, 2). The first call takes some seconds, in which it is compiled.
+    """
+    from umap import UMAP
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_jobs value")
+        warnings.filterwarnings("ignore", message=".*n_neighbors is larger")
+        return UMAP(n_neighbors=n_neighbors, metric="cosine", random_state=seed).fit_transform(np.asarray(values))
 
 
 def embedding(
@@ -72,8 +111,9 @@ def embedding(
     title: str = "",
     axes: Axes | None = None,
     names: bool = True,
+    styles: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Figure:
-    """Draw cells in two dimensions, colored by group, each group's name at its median.
+    """Draw cells in two dimensions, colored by group, each group's name near its cells.
 
     Parameters
     ----------
@@ -90,6 +130,9 @@ def embedding(
         Where to draw; a new figure when not given.
     names
         Whether to write the groups' names into the picture; when not, a legend has them.
+    styles
+        Color and marker by name of a group, such as those of :func:`~scrcl_edu.plotting.cluster_styles`; those of
+        types when not given.
 
     Returns
     -------
@@ -104,7 +147,8 @@ def embedding(
         groups = values.obs[groups] if isinstance(groups, str) else groups
         values = values.obsm[basis]
     figure, axes = _axes(axes)
-    _scatter(axes, _two_columns(np.asarray(values, dtype=float)), np.asarray(groups).astype(str), names=names)
+    points = _two_columns(np.asarray(values, dtype=float))
+    _scatter(axes, points, np.asarray(groups).astype(str), names=names, styles=styles)
     axes.set(title=title, xticks=[], yticks=[])
     return figure
 
@@ -117,6 +161,7 @@ def spatial(
     title: str = "",
     axes: Axes | None = None,
     size: float = 12.0,
+    styles: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Figure:
     """Draw spots where they lie in the tissue, colored by group, over the image when there is one.
 
@@ -132,6 +177,8 @@ def spatial(
         As in :func:`embedding`.
     size
         Area of a spot, in points squared.
+    styles
+        As in :func:`embedding`.
 
     Returns
     -------
@@ -145,7 +192,8 @@ def spatial(
     figure, axes = _axes(axes)
     if image is not None:
         axes.imshow(image, cmap="gray" if np.ndim(image) == 2 else None)
-    _scatter(axes, np.asarray(coordinates, dtype=float)[:, :2], np.asarray(groups).astype(str), names=False, size=size)
+    points, names = np.asarray(coordinates, dtype=float)[:, :2], np.asarray(groups).astype(str)
+    _scatter(axes, points, names, names=False, size=size, styles=styles)
     if image is None:
         axes.invert_yaxis()
     axes.set(title=title, xticks=[], yticks=[], aspect="equal")
@@ -236,18 +284,46 @@ def _two_columns(values: np.ndarray) -> np.ndarray:
     return points * np.where((points**3).sum(axis=0) < 0, -1, 1)
 
 
-def _scatter(axes: Axes, points: np.ndarray, groups: np.ndarray, *, names: bool, size: float = 14.0) -> None:
+def _scatter(
+    axes: Axes,
+    points: np.ndarray,
+    groups: np.ndarray,
+    *,
+    names: bool,
+    size: float = 14.0,
+    styles: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    _same_length(len(points), len(groups))
+    styles = type_styles(groups) if styles is None else styles
+    for name in np.unique(groups):
+        mine = points[groups == name]
+        axes.scatter(*mine.T, s=size, linewidths=0, alpha=0.8, label=name, **styles[name])
+    if names:
+        _write_names(axes, points, groups)
+    else:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=1.5, fontsize=SMALLEST)
+
+
+def _write_names(axes: Axes, points: np.ndarray, groups: np.ndarray) -> None:
+    """Each group's name near its median, moved until no name lies on another; a line leads to where it belongs."""
+    from adjustText import adjust_text
     from matplotlib import patheffects
 
-    _same_length(len(points), len(groups))
-    for number, name in enumerate(np.unique(groups)):
-        mine = points[groups == name]
-        axes.scatter(*mine.T, s=size, linewidths=0, alpha=0.8, label=name, **group_style(number))
-        if names:
-            text = axes.text(*np.median(mine, axis=0), name, ha="center", va="center", fontsize=8)
-            text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
-    if not names:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=1.5, fontsize=8)
+    names = np.unique(groups)
+    centers = np.array([_most_central(points[groups == name]) for name in names])
+    places = zip(names, centers, strict=True)
+    texts = [axes.text(*place, name, ha="center", va="center", fontsize=SMALLEST) for name, place in places]
+    for text in texts:
+        text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
+    adjust_text(
+        texts, *centers.T, ax=axes, expand=(1.05, 1.15), force_explode=(0.05, 0.1), max_move=None, iter_lim=200,
+        arrowprops={"arrowstyle": "-", "color": "#55555c", "lw": 0.7},
+    )  # fmt: skip
+
+
+def _most_central(points: np.ndarray) -> np.ndarray:
+    """The cell nearest to the median: a group of two islands has its median in the sea."""
+    return points[((points - np.median(points, axis=0)) ** 2).sum(axis=1).argmin()]
 
 
 def _same_length(n_cells: int, n_groups: int) -> None:
