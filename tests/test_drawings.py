@@ -1,90 +1,82 @@
-"""Drawings are well-formed, legible, fresh, and say in words what they show."""
+"""The drawings: well-formed, readable, with their words, the same on every run, and fresh where they are stored."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from scrcl_edu.course.drawings import method
-from scrcl_edu.course.drawings.svg import Box, Sheet
+from scrcl_edu.course import method_map
+from scrcl_edu.course.drawings.method import HEIGHT, PARTS, WIDTH, map_alt, map_svg
+from scrcl_edu.course.drawings.svg import mix
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.errors import SettingsError
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-SVG = "{http://www.w3.org/2000/svg}"
-LETTER = 0.56  # width of a letter of a sans-serif font, as a share of its size
+LETTER = 0.6  # width of a letter of a wide sans-serif font, as a share of its size
+STORED = Path(__file__).resolve().parents[1] / "data/method_map.svg"
+NAME = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+@pytest.mark.skipif(not STORED.is_file(), reason="an installed package has no folder data")
+def test_the_stored_map_is_what_the_code_draws(tmp_path):
+    fresh = tmp_path / "map.svg"
+    subprocess.run([sys.executable, "-m", "scrcl_edu.course.drawings.method", fresh], check=True)
+    assert STORED.read_bytes() == fresh.read_bytes(), (
+        "python -m scrcl_edu.course.drawings.method data/method_map.svg writes it again"
+    )
+
+
 @pytest.mark.parametrize("lesson", [None, *LESSONS])
-def test_the_map_is_sound_and_lights_the_lesson_s_parts(lesson, narrow):
-    drawing = ElementTree.fromstring(method.draw(lesson, narrow=narrow).svg(method.alt_text(lesson)))
-    lit = [rect for rect in drawing.iter(f"{SVG}rect") if rect.get("fill") == method.LIT]
-    assert len(lit) == sum(lesson in part.lessons for part in method.PARTS.values())
-    assert drawing.find(f"{SVG}title").text == method.alt_text(lesson)
+def test_the_map_is_svg_with_its_words_and_no_letter_is_small(lesson):
+    drawing = ElementTree.fromstring(map_svg(lesson))
+    assert drawing.get("aria-label") == drawing.find(f"{NAME}title").text == map_alt(lesson)
+    assert min(float(word.get("font-size")) for word in drawing.iter(f"{NAME}text")) >= 14
+    assert float(drawing.get("width")) == WIDTH
 
 
-@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
-def test_words_stay_in_their_boxes_and_boxes_on_the_sheet(narrow):
-    sheet = method.draw(narrow=narrow)
-    width = 180 if narrow else 142
-    boxes = [Box(*(part.narrow if narrow else part.wide), width, 76) for part in method.PARTS.values()]
-    for part, box in zip(method.PARTS.values(), boxes, strict=True):
-        for words, size in [*((line, 15) for line in part.title.split("\n")), (part.below, 14)]:
-            assert len(words) * size * LETTER <= width + 4, words
-        assert box.x >= 0
-        assert box.y >= 0
-        assert box.x + box.width <= sheet.width
-        assert box.y + box.height <= sheet.height
-    for number, one in enumerate(boxes):
-        for other in boxes[number + 1 :]:
-            apart_x = abs(one.middle[0] - other.middle[0]) >= width
-            assert apart_x or abs(one.middle[1] - other.middle[1]) >= 76
+def test_every_lesson_finds_its_part_on_the_map():
+    numbers = {number for part in PARTS for number in part.lessons}
+    assert numbers == {f"{number:02d}" for number in range(1, 12)}
+    for lesson in numbers:
+        faded = map_svg(lesson).count("<g opacity=")
+        assert 0 < faded == sum(lesson not in part.lessons for part in PARTS)
+        assert all((f"{part.name}" in map_alt(lesson).split("Lit")[1]) for part in PARTS if lesson in part.lessons)
+    assert map_svg().count("<g opacity=") == map_svg("00").count("<g opacity=") == 0
 
 
-def test_letters_are_large_enough_where_the_map_is_shown():
-    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)"', method.draw().svg(""))]
-    assert min(sizes) * 900 / method.draw().width >= 10  # on a page of 900 pixels
-    narrow = method.draw(narrow=True)
-    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)"', narrow.svg(""))]
-    assert min(sizes) * 340 / narrow.width >= 10  # on a phone
+def test_nothing_of_the_map_leaves_its_panel():
+    drawing = ElementTree.fromstring(map_svg())
+    for box in drawing.iter(f"{NAME}rect"):
+        x, y, width, height = (float(box.get(name)) for name in ("x", "y", "width", "height"))
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= WIDTH
+        assert y + height <= HEIGHT
+    for word in drawing.iter(f"{NAME}text"):
+        x, size = float(word.get("x")), float(word.get("font-size"))
+        left = {"start": 0, "middle": 0.5, "end": 1}[word.get("text-anchor")]
+        width = len(word.text) * LETTER * size
+        assert x - left * width >= 0, word.text
+        assert x + (1 - left) * width <= WIDTH, word.text
+    numbers = [float(n) for path in drawing.iter(f"{NAME}path") for n in re.findall(r"-?[\d.]+", path.get("d"))]
+    assert min(numbers) >= 0
+    assert max(numbers) <= max(WIDTH, HEIGHT)
 
 
-def test_every_lesson_that_builds_a_part_is_on_the_map():
-    on_map = {lesson for part in method.PARTS.values() for lesson in part.lessons}
-    assert on_map == {f"{number:02d}" for number in range(1, 12)}
+def test_an_unknown_lesson_is_named():
+    with pytest.raises(SettingsError, match="'77'"):
+        method_map("77")
 
 
-def test_labels_reach_nothing_but_the_evaluation():
-    assert [end for start, end in method.FLOWS if start == "labels"] == ["evaluation"]
-    assert not [end for start, end in method.FLOWS if start == "evaluation" and end != "table"]
+def test_outside_of_a_notebook_the_map_is_words(capsys):
+    method_map("03")
+    assert "view 1; view 2" in capsys.readouterr().out
 
 
-def test_the_map_says_the_same_in_every_form(monkeypatch):
-    shown = []
-    monkeypatch.setattr(method, "publish", lambda data, metadata: shown.append((data, metadata)))
-    method.method_map("05")
-    method.method_map("05")
-    (data, metadata), again = shown
-    assert (data, metadata) == again
-    assert data["text/plain"] == metadata["image/svg+xml"]["alt"]
-    assert "You are here: neighborhood alignment." in data["text/plain"]
-    assert data["text/html"].count("<svg") == 2
-    with pytest.raises(SettingsError, match="no lesson '77'; choose one of 00"):
-        method.method_map("77")
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason="an installed package has no folder data")
-def test_the_stored_map_is_fresh(tmp_path):
-    for path in method.write(tmp_path):
-        assert (DATA / path.name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8"), (
-            "run: python -m scrcl_edu.course.drawings.method"
-        )
-
-
-def test_letters_that_nobody_can_read_are_refused():
-    with pytest.raises(ValueError, match="smaller than 12"):
-        Sheet(100, 100).text(1, 1, "x", size=8)
+def test_a_mixture_with_white_is_the_color_itself_in_the_end():
+    assert mix("#0072b2", 1) == "#0072b2"
+    assert mix("#000000", 0) > mix("#000000", 0.5) > mix("#000000", 1)

@@ -1,1 +1,1 @@
-"""Drawings of ideas, made by code as SVG: the same bytes each time, with a text for those who do not see them."""
+"""Drawings made by code: the map of the method, and the ideas of single lessons, as SVG."""

@@ -1,177 +1,128 @@
-"""The map of the method: what flows where, which lesson builds which part, and where labels may enter.
+"""The map of the whole method: data with their shapes, networks, losses, clusters, and where labels may enter.
 
-It is drawn twice, wide for a page and narrow for a phone. `python -m scrcl_edu.course.drawings.method` writes both into
-`data/` for the README and the site.
+`python -m scrcl_edu.course.drawings.method FILE` writes it for the README and the site; lessons show it by
+`method_map("03")`, with their own part lit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 
-from scrcl_edu.course.drawings.svg import INK, LINE, SOFT, Box, Sheet
-from scrcl_edu.course.lessons import LESSONS
-from scrcl_edu.course.showing import publish
-from scrcl_edu.errors import SettingsError
-
-DATA, STEP, LOSS, JUDGE = "data", "step", "loss", "judge"
-FILLS = {DATA: "#e3eef7", STEP: "#ffffff", LOSS: "#fdeed3", JUDGE: "#efe6f3"}
-EDGES = {DATA: "#0072B2", STEP: "#55555c", LOSS: "#b36b00", JUDGE: "#8d4f7d"}
-LIT = "#ffd23f"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the method: its kind, its words, the lessons that build it, its place in both drawings."""
-
-    kind: str
-    title: str
-    below: str
-    lessons: tuple[str, ...]
-    wide: tuple[float, float]
-    narrow: tuple[float, float]
-
-
-PARTS = {
-    "counts": Part(DATA, "counts X", "N cells × G genes", ("01",), (16, 205), (205, 46)),
-    "place": Part(DATA, "places\nof spots", "in tissue only", ("10",), (16, 66), (15, 46)),
-    "cell_graph": Part(STEP, "cell graph A", "N × N, sparse", ("02", "10"), (192, 66), (15, 148)),
-    "filter": Part(STEP, "low-pass\nfilter", "X₁, X₂: N × G", ("02",), (192, 205), (15, 250)),
-    "gene_graph": Part(STEP, "gene graph B", "G × G, sparse", ("06",), (192, 428), (205, 148)),
-    "view_1": Part(STEP, "view 1:\none layer", "E₁: N × H", ("03",), (368, 130), (15, 352)),
-    "view_2": Part(STEP, "view 2:\ngraph network", "E₂: N × H", ("03",), (368, 246), (205, 352)),
-    "distribution": Part(LOSS, "distribution\nalignment", "a cell like itself", ("04",), (544, 66), (15, 454)),
-    "neighborhood": Part(LOSS, "neighborhood\nalignment", "near against far", ("05",), (544, 166), (205, 454)),
-    "gene_encoder": Part(STEP, "gene encoder", "P: G × d programs", ("06",), (368, 428), (205, 250)),
-    "refinement": Part(STEP, "refinement", "Z₁, Z₂: N × d", ("06",), (544, 384), (205, 556)),
-    "consistency": Part(LOSS, "cross-view\nconsistency", "Z₁ like Z₂", ("06",), (544, 266), (15, 556)),
-    "training": Part(STEP, "training", "minimize the sum", ("07",), (720, 166), (15, 658)),
-    "clustering": Part(STEP, "clustering", "of Z, or of E", ("08",), (720, 384), (205, 658)),
-    "biology": Part(STEP, "biology", "markers, programs", ("09",), (720, 484), (205, 760)),
-    "labels": Part(DATA, "labels", "enter only here", ("08",), (908, 246), (15, 914)),
-    "evaluation": Part(JUDGE, "evaluation", "against labels", ("08",), (908, 384), (205, 914)),
-    "table": Part(JUDGE, "the paper's\ntable", "sets and seeds", ("11",), (908, 484), (205, 1016)),
-}
-FLOWS = [
-    ("place", "cell_graph"), ("counts", "filter"), ("counts", "cell_graph"), ("counts", "gene_graph"),
-    ("cell_graph", "filter"), ("filter", "view_1"), ("filter", "view_2"), ("cell_graph", "view_2"),
-    ("filter", "gene_encoder"), ("gene_graph", "gene_encoder"), ("view_1", "distribution"),
-    ("view_2", "distribution"), ("view_1", "neighborhood"), ("view_2", "neighborhood"), ("view_1", "refinement"),
-    ("view_2", "refinement"),
-    ("gene_encoder", "refinement"), ("refinement", "consistency"), ("distribution", "training"),
-    ("neighborhood", "training"), ("consistency", "training"), ("refinement", "clustering"),
-    ("clustering", "evaluation"), ("clustering", "biology"), ("labels", "evaluation"), ("evaluation", "table"),
-]  # fmt: skip
-ALT = (
-    "Map of the method. Counts become a cell graph, a gene graph and filtered features; two views encode each cell, "
-    "and two losses align them, cell by cell and neighborhood against everyone; a gene encoder learns programs, "
-    "which refine the cells, and a third loss makes the refined views agree. Training minimizes the sum. Clusters are "
-    "found, and only then do labels enter, for the evaluation."
+from scrcl_edu.course.drawings.parts import PARTS, Part
+from scrcl_edu.course.drawings.svg import (
+    INK,
+    LINE,
+    MUTED,
+    arrow,
+    box,
+    circle,
+    document,
+    group,
+    line,
+    show_drawing,
+    text,
 )
-NAMES = {"00": "the whole method", "12": "your own part", "13": "beyond one machine"}
+from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.errors import SettingsError
+from scrcl_edu.files import atomic_path
+
+WIDTH, HEIGHT = 760, 724
+DIMMED = 0.45
 
 
 def method_map(lesson: str | None = None) -> None:
-    """Show the map of the method, with the part lit that a lesson builds.
+    """Show the map of the method.
 
     Parameters
     ----------
     lesson
-        Two digits; without it, or for a lesson about the whole, nothing is lit.
+        Number of a lesson, such as `"03"`, whose part is lit; the whole map when not given.
 
     Raises
     ------
     SettingsError
         When there is no such lesson.
     """
-    if lesson is not None and lesson not in LESSONS:
-        raise SettingsError(f"there is no lesson {lesson!r}; choose one of {', '.join(LESSONS)}")
-    alt = alt_text(lesson)
-    wide, narrow = draw(lesson).svg(alt), draw(lesson, narrow=True).svg(alt)
-    page = (
-        "<style>.scrcl-narrow{display:none}@media(max-width:600px){.scrcl-wide{display:none}"
-        f".scrcl-narrow{{display:block}}}}</style>"
-        f'<div class="scrcl-wide">{wide}</div><div class="scrcl-narrow">{narrow}</div>'
+    show_drawing(map_svg(lesson), map_alt(lesson), width=WIDTH)
+
+
+def map_svg(lesson: str | None = None) -> str:
+    """The map as the text of an SVG file; the same bytes every time."""
+    lit = _lit(lesson)
+    everything = len(lit) == len(PARTS)
+    pieces = [text(24, 32, "The method, from counts to clusters", size=19, bold=True), _flow()]
+    if lesson is not None:
+        pieces.append(_here(lesson))
+    for part in PARTS:
+        shines = part in lit and not everything
+        pieces.append(group([part.draw(shines)], opacity=1 if part in lit else DIMMED))
+    return document(WIDTH, HEIGHT, map_alt(lesson), pieces)
+
+
+def map_alt(lesson: str | None = None) -> str:
+    """The map in words."""
+    lit = _lit(lesson)
+    where = "" if len(lit) == len(PARTS) else f" Lit, for this lesson: {'; '.join(part.name for part in lit)}."
+    return (
+        "Map of the method. Counts of cells by genes become features, a graph of cells and a graph of genes. "
+        "Two networks encode each cell twice, view 1 and view 2; two losses align the views, cell by cell and "
+        "neighborhood by neighborhood. A third network finds gene programs, and the refined cells, mixtures of "
+        "programs, are held to the graph by a consistency loss. Training makes the sum of the losses small. k-means "
+        "on the cells gives clusters, and marker genes name them. Labels enter only after that, to score the clusters."
+        + where
     )
-    publish({"text/plain": alt, "text/html": page, "image/svg+xml": wide}, {"image/svg+xml": {"alt": alt}})
 
 
-def alt_text(lesson: str | None) -> str:
-    """The map in words, and which part is lit."""
-    lit = [part.title.replace("\n", " ") for part in PARTS.values() if lesson in part.lessons]
-    return ALT + (f" You are here: {', '.join(lit)}." if lit else "")
+def write_map(path: str | Path) -> None:
+    """Write the whole map as an SVG file."""
+    with atomic_path(Path(path), overwrite=True) as temporary:
+        Path(temporary).write_text(map_svg(), encoding="utf-8")
 
 
-def draw(lesson: str | None = None, *, narrow: bool = False) -> Sheet:
-    """The map on a sheet."""
-    sheet = Sheet(400, 1108) if narrow else Sheet(1066, 576)
-    width, height = (180, 76) if narrow else (142, 76)
-    boxes = {name: Box(*(part.narrow if narrow else part.wide), width, height) for name, part in PARTS.items()}
-    _border(sheet, narrow)
-    for start, end in FLOWS:
-        lit = lesson is not None and lesson in PARTS[end].lessons
-        sheet.arrow(boxes[start], boxes[end], color=INK if lit else LINE, thick=2.4 if lit else 1.6)
-    _return(sheet, boxes, narrow)
-    for name, part in PARTS.items():
-        _part(sheet, boxes[name], part, lit=lesson in part.lessons)
-    title = NAMES.get(lesson or "00") or LESSONS[lesson][3:].replace("_", " ")
-    words = "scRCL: the whole method" if lesson in (None, "00") else f"You are here: lesson {lesson}, {title}"
-    sheet.text(16, 24, words, size=17 if not narrow else 15, bold=True, anchor="start")
-    return sheet
+def _lit(lesson: str | None) -> list[Part]:
+    if lesson is not None and lesson not in LESSONS:
+        raise SettingsError(f"lesson is {lesson!r}; the map knows {', '.join(LESSONS)}")
+    return [part for part in PARTS if lesson in part.lessons] or list(PARTS)
 
 
-def _part(sheet: Sheet, box: Box, part: Part, *, lit: bool) -> None:
-    if lit:
-        around = Box(box.x - 5, box.y - 5, box.width + 10, box.height + 10)
-        sheet.rectangle(around, fill=LIT, edge=INK, thick=2)
-    sheet.rectangle(box, fill=FILLS[part.kind], edge=EDGES[part.kind], thick=2 if lit else 1.5)
-    x, y = box.middle
-    lines = part.title.split("\n")
-    for number, words in enumerate(lines):
-        sheet.text(x, y - 9.5 * len(lines) + 19 * number, words, size=15, bold=True)
-    sheet.text(x, y + 9.5 * len(lines) + 3, part.below, size=14)
-    sheet.circle(box.x + box.width - 4, box.y + 2, 12, fill="#ffffff", edge=EDGES[part.kind])
-    sheet.text(box.x + box.width - 4, box.y + 2.5, part.lessons[0], size=12, bold=True)
+def _here(lesson: str) -> str:
+    words = f"you are here: {lesson}"
+    return box(584, 11, 152, 28, fill=INK, stroke=INK, radius=14) + text(
+        660, 30, words, size=15, color="#ffffff", bold=True, anchor="middle"
+    )
 
 
-def _border(sheet: Sheet, narrow: bool) -> None:
-    """Where the labels' side begins."""
-    color = EDGES[JUDGE]
-    if narrow:
-        sheet.line([(12, 868), (388, 868)], color=color, thick=2, dashed=True)
-        sheet.text(14, 850, "above: no labels", size=14, color=color, anchor="start")
-        sheet.text(14, 886, "below: they may be seen", size=14, color=color, anchor="start")
-        return
-    sheet.line([(885, 40), (885, 564)], color=color, thick=2, dashed=True)
-    for x, anchor, lines in (
-        (876, "end", ("no labels", "on this side")),
-        (894, "start", ("labels may be", "seen here")),
-    ):
-        for number, words in enumerate(lines):
-            sheet.text(x, 62 + 18 * number, words, size=14, color=color, anchor=anchor)
-
-
-def _return(sheet: Sheet, boxes: dict[str, Box], narrow: bool) -> None:
-    """The way back: training moves the weights of the encoders."""
-    training, view = boxes["training"], boxes["view_1"]
-    if narrow:
-        sheet.text(training.middle[0], training.y + training.height + 18, "moves all weights", size=14, color=SOFT)
-        return
-    x, top = training.middle[0], 46.0
-    end, tip = view.middle[0], view.y - 2
-    sheet.line([(x, training.y), (x, top), (end, top), (end, tip)], dashed=True)
-    sheet.line([(end - 5, tip - 8), (end, tip), (end + 5, tip - 8)])
-    sheet.text((x + end) / 2, top - 12, "moves the weights", size=14, color=SOFT)
-
-
-def write(folder: Path) -> list[Path]:
-    """Write both maps for pages that are no notebooks."""
-    paths = [folder / "method_map.svg", folder / "method_map_narrow.svg"]
-    for path, narrow in zip(paths, (False, True), strict=True):
-        path.write_text(draw(narrow=narrow).svg(alt_text(None)) + "\n", encoding="utf-8")
-    return paths
+def _flow() -> str:
+    """The arrows between the parts."""
+    return "".join(
+        [
+            arrow([(190, 123), (222, 123)]),  # counts to features
+            arrow([(388, 123), (420, 123)]),  # features to the cell graph
+            arrow([(305, 58), (305, 47), (666, 47), (666, 58)]),  # features to the gene graph
+            line([(305, 188), (305, 206)]),
+            line([(470, 188), (470, 206)]),
+            circle(305, 206, 3, fill=LINE),
+            circle(470, 206, 3, fill=LINE),
+            line([(114, 206), (622, 206)]),  # smoothed features, to both views and to the genes
+            arrow([(114, 206), (114, 228)]),
+            arrow([(452, 206), (452, 228)]),
+            arrow([(622, 206), (622, 228)]),
+            arrow([(696, 188), (696, 228)]),
+            arrow([(114, 358), (114, 398)]),
+            arrow([(452, 358), (452, 398)]),
+            arrow([(582, 340), (562, 340), (562, 420), (542, 420)]),  # programs to the refinement
+            circle(114, 376, 3, fill=LINE),
+            circle(452, 376, 3, fill=LINE),
+            line([(452, 376), (12, 376), (12, 620)]),  # both encodings, straight to the clusters
+            arrow([(12, 620), (24, 620)], head=8),
+            arrow([(139, 518), (139, 554)]),
+            arrow([(254, 600), (286, 600)]),
+            text(283, 224, "smoothed over A", size=14, color=MUTED, anchor="middle"),
+            text(616, 222, "transposed", size=14, color=MUTED, anchor="end"),
+        ]
+    )
 
 
 if __name__ == "__main__":
-    for written in write(Path(__file__).resolve().parents[3] / "data"):
-        print(written.name)
+    write_map(sys.argv[1])
