@@ -17,9 +17,10 @@ from scrcl_edu.devices import choose_device, tensor_cores
 from scrcl_edu.doubts import check_column, doubts
 from scrcl_edu.errors import DataError, DataNote, SettingsError
 from scrcl_edu.files import check_checkpoint
-from scrcl_edu.inputs import add_graphs, build, identity_of
+from scrcl_edu.inputs import add_graphs, build, identity_of, read_features
 from scrcl_edu.model import Inputs, Outputs, ScRCL
-from scrcl_edu.preprocessing import encoder_features, preprocess
+from scrcl_edu.parts import Parts, clusters_of
+from scrcl_edu.preprocessing import preprocess
 from scrcl_edu.recipes import Recipe, choose
 from scrcl_edu.training import embed, explained_memory, progress_bar, train
 
@@ -51,6 +52,7 @@ def fit(
     progress: bool = False,
     key_added: str = "scrcl",
     copy: bool = False,
+    parts: Parts | None = None,
 ) -> AnnData:
     """Find the cell types of a count matrix.
 
@@ -92,6 +94,8 @@ def fit(
     copy
         Work on a copy; otherwise `adata` itself is changed: `X` becomes log-normalized (the counts stay in
         `layers["counts"]`, and `uns["log1p"]` says it to scanpy), and cells or genes without any count leave it.
+    parts
+        Functions of one's own in place of the method's, see :class:`scrcl_edu.parts.Parts`.
 
     Returns
     -------
@@ -132,6 +136,8 @@ def fit(
     _check_input(adata, key_added, batch)
     settings = choose(recipe, spatial=spatial, n_top_genes=n_top_genes, n_neighbors=n_neighbors, epochs=epochs)
     _check_protocol(protocol, labels, settings, adata.n_obs, resume=resume)
+    if parts and parts.given and protocol == "oracle":
+        raise SettingsError("parts of one's own are for the label-free protocol; leave out parts= or protocol='oracle'")
     _check_seed(seed)
     check_checkpoint(checkpoint, resume=resume)
     if n_clusters is not None:
@@ -148,14 +154,17 @@ def fit(
     if n_clusters is not None:
         clustering.check_n_clusters(n_clusters, adata.n_obs)
 
-    features = encoder_features(adata, settings.features)
-    cell_key, _ = add_graphs(adata, settings, features, seed=seed, key=key_added)
+    features = read_features(adata, settings, parts)
+    cell_key, _ = add_graphs(adata, settings, features, seed=seed, key=key_added, parts=parts)
     estimated = n_clusters is None
     if estimated:
         n_clusters = clustering.estimate_n_clusters(adata.obsp[cell_key], seed=seed)
     with explained_memory(*features.shape):
-        model, inputs = build(adata, settings, features, n_clusters=n_clusters, seed=seed, device=place, key=key_added)
+        model, inputs = build(
+            adata, settings, features, n_clusters=n_clusters, seed=seed, device=place, key=key_added, parts=parts
+        )
     identity = identity_of(adata, settings, features, n_clusters=n_clusters, seed=seed, key=key_added)
+    identity |= {f"part {name}": function for name, function in (parts.named if parts else {}).items()}
     del features
 
     best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if protocol == "oracle" else None
@@ -168,6 +177,7 @@ def fit(
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             on_epoch=_each(best, on_epoch, bar),
+            stop_after=parts.stopping if parts else None,
             checkpoint=None if best else checkpoint,
             resume=resume,
             identity=identity,
@@ -175,7 +185,7 @@ def fit(
     seconds_training = time.perf_counter() - training_started
     with explained_memory(*inputs.view_1.shape):
         outputs = embed(model, inputs)
-    clusters = voted(cluster(outputs, settings, n_clusters, seed=seed), adata, settings)
+    clusters = voted(cluster(outputs, settings, n_clusters, seed=seed, parts=parts), adata, settings)
     if best:
         _store_clusters(adata, clusters, f"{key_added}_last_epoch")
     if best and best.outputs:
@@ -184,6 +194,7 @@ def fit(
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
         "ran": settings.title,
+        "parts": parts.named if parts else {},
         "history": {name: np.array(values) for name, values in history.items()},
         "n_clusters": n_clusters,
         "n_clusters_from": "estimated from the cell graph" if estimated else "given",
@@ -205,10 +216,14 @@ def fit(
     return adata
 
 
-def cluster(outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 0) -> np.ndarray:
+def cluster(
+    outputs: Outputs, settings: Recipe, n_clusters: int, *, seed: int = 0, parts: Parts | None = None
+) -> np.ndarray:
     """Cluster what the recipe says: encodings, refined cells, or both side by side."""
     e1, e2, z1, z2 = (part.cpu().numpy() for part in outputs[:4])
     embedding = _side_by_side({"e1": e1, "e2": e2, "z": np.hstack([z1, z2])}, settings.embedding)
+    if parts is not None and parts.clustering is not None:
+        return clusters_of(parts.clustering, embedding, n_clusters, seed)
     if settings.clustering == "kmeans_as_published":
         return clustering.kmeans_as_published(embedding, n_clusters, seed=seed)
     return clustering.kmeans(embedding, n_clusters, n_starts=settings.n_starts, seed=seed)

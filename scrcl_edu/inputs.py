@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.graphs import cell_graph, gene_graph, low_pass, spatial_graph
 from scrcl_edu.model import Inputs, ScRCL
+from scrcl_edu.parts import Parts, aligned, features_of, graph_of, refined
 from scrcl_edu.preprocessing import encoder_features
 from scrcl_edu.recipes import Recipe
 
@@ -25,6 +27,13 @@ def graph_names(key: str = "scrcl") -> tuple[str, str]:
     return ("cell_graph", "gene_graph") if key == "scrcl" else (f"{key}_cell_graph", f"{key}_gene_graph")
 
 
+def read_features(adata: AnnData, settings: Recipe, parts: Parts | None = None) -> np.ndarray | sp.csr_matrix:
+    """What the encoders read: the recipe's form of the values, or what a part makes of the counts."""
+    if parts is None or parts.input is None:
+        return encoder_features(adata, settings.features)
+    return features_of(parts.input, sp.csr_matrix(encoder_features(adata, "counts")))
+
+
 def add_graphs(
     adata: AnnData,
     settings: Recipe,
@@ -32,6 +41,7 @@ def add_graphs(
     *,
     seed: int = 0,
     key: str = "scrcl",
+    parts: Parts | None = None,
 ) -> tuple[str, str]:
     """Put the cell graph and the gene graph (empty rows for genes not used) into a preprocessed AnnData.
 
@@ -54,6 +64,8 @@ def add_graphs(
                 "add them, or use a recipe for scRNA-seq such as 'robust'"
             )
         graph = spatial_graph(adata.obsm["spatial"], n_neighbors=settings.n_neighbors)
+    elif parts is not None and parts.graph is not None:
+        graph = graph_of(parts.graph, sp.csr_matrix(adata.X[:, chosen]), settings.n_neighbors)
     else:
         graph = cell_graph(
             adata.X[:, chosen],
@@ -62,7 +74,7 @@ def add_graphs(
             seed=seed,
         )
     adata.obsp[cell_key] = graph
-    same = settings.gene_graph_features == settings.features
+    same = settings.gene_graph_features == settings.features and (parts is None or parts.input is None)
     profiles = features if same else encoder_features(adata, settings.gene_graph_features)
     small = gene_graph(profiles, n_neighbors=min(settings.n_gene_neighbors, chosen.size)).tocoo()
     adata.varp[gene_key] = sp.csr_matrix(
@@ -80,6 +92,7 @@ def build(
     seed: int = 0,
     device: str | torch.device = "cpu",
     key: str = "scrcl",
+    parts: Parts | None = None,
 ) -> tuple[ScRCL, Inputs]:
     """The model with its first weights, and the filtered features and graphs that it reads."""
     chosen = adata.var["highly_variable"].to_numpy()
@@ -88,6 +101,14 @@ def build(
     view_2 = low_pass(features, graph, steps_2)
     view_1 = low_pass(view_2, graph, steps_1 - steps_2) if steps_1 >= steps_2 else low_pass(features, graph, steps_1)
     inputs = Inputs.build(view_1, view_2, graph, adata.varp[gene_key][chosen][:, chosen], device=device)
+    own = {}
+    if parts is not None and parts.alignment is not None:
+        own |= {"align": partial(aligned, parts.alignment), "weight_distribution": 1.0, "weight_neighborhood": 0.0}
+    if parts is not None and parts.refinement is not None:
+        own["refine_cells"] = partial(refined, parts.refinement)
+    weights = {
+        name: getattr(settings, name) for name in ("weight_distribution", "weight_neighborhood", "weight_consistency")
+    }
     torch.manual_seed(seed)
     model = ScRCL(
         *view_1.shape,
@@ -95,9 +116,7 @@ def build(
         out_dim=settings.out_dim or n_clusters,
         dropout=settings.dropout,
         temperature=settings.temperature,
-        weight_distribution=settings.weight_distribution,
-        weight_neighborhood=settings.weight_neighborhood,
-        weight_consistency=settings.weight_consistency,
+        **(weights | own),
     )
     return model.to(device), inputs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -103,6 +104,8 @@ class ScRCL(nn.Module):
         Of the softmaxes of both alignments, > 0.
     weight_distribution, weight_neighborhood, weight_consistency
         1, lambda1 and lambda2 in the paper, >= 0; 0 switches a loss off.
+    align, refine_cells
+        What the alignments and the refinement are computed by, see :mod:`scrcl_edu.parts`.
     """
 
     def __init__(
@@ -117,8 +120,11 @@ class ScRCL(nn.Module):
         weight_distribution: float = 1.0,
         weight_neighborhood: float = 100.0,
         weight_consistency: float = 1.0,
+        align: Callable[..., tuple[Tensor, Tensor]] = alignments,
+        refine_cells: Callable[..., Tensor] = refine,
     ) -> None:
         super().__init__()
+        self.align, self.refine_cells = align, refine_cells
         check_temperature(temperature)
         if not 0 <= dropout < 1:
             raise SettingsError(f"dropout is {dropout}; choose a share from 0 to below 1, usually 0.3")
@@ -148,11 +154,11 @@ class ScRCL(nn.Module):
         return Outputs(*(unit_rows(e) for e in encodings), *refined, programs)
 
     def _refine(self, encodings: Tensor, programs: Tensor) -> Tensor:
-        return refine(self.dropout(encodings), self.projector, programs)
+        return self.refine_cells(self.dropout(encodings), self.projector, programs)
 
     def losses(self, outputs: Outputs, inputs: Inputs) -> Losses:
         """The three losses of one pass and their weighted sum."""
-        distribution, neighborhood = alignments(outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature)
+        distribution, neighborhood = self.align(outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature)
         consistency = cross_view_consistency(outputs.z1, outputs.z2, inputs.cell_graph)
         parts = (distribution, neighborhood, consistency)
         weights = (self.weight_distribution, self.weight_neighborhood, self.weight_consistency)

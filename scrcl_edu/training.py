@@ -58,6 +58,7 @@ def train(
     learning_rate: float = 1e-4,
     weight_decay: float = 0.1,
     on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
+    stop_after: Callable[[int, History], bool] | None = None,
     checkpoint: str | Path | None = None,
     identity: dict[str, str] | None = None,
     resume: bool = False,
@@ -74,6 +75,8 @@ def train(
         Of Adam; the decay is its own (L2), not AdamW's.
     on_epoch
         Called with the epoch's number, from 1, and its losses; what it returns is ignored.
+    stop_after
+        Called with the epoch's number and the history so far; training ends when it says so.
     checkpoint
         File from which `resume` continues. It is written every 10 seconds, or less often where that would take more
         than a twentieth of the time, and when Ctrl-C or SIGTERM stops the training.
@@ -111,6 +114,8 @@ def train(
             _check_finite(epoch, losses)
             if on_epoch is not None:
                 on_epoch(epoch, losses)
+            if stop_after is not None and stop_after(epoch, history):
+                break
             if stop:
                 keeper.save()
                 raise Interrupted(epoch, epochs, keeper.path, stop[0])

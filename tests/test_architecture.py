@@ -15,13 +15,13 @@ LAYERS = [
     "errors files plotting devices saving",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
-    "refinement evaluation baselines consensus doubts",
+    "refinement evaluation baselines consensus doubts parts",
     "model",
     "training inputs",
     "fitting assigning",
     "stability",
     "reporting",
-    "benchmarking",
+    "benchmarking trial",
     "cli",
 ]
 LAYER = {room: height for height, rooms in enumerate(LAYERS) for room in rooms.split()}

@@ -15,6 +15,7 @@ import click
 from scrcl_edu import __version__
 from scrcl_edu.cli.cells import assign, fit, report
 from scrcl_edu.cli.output import JSON_OPTION, write_json
+from scrcl_edu.cli.trying import trial
 from scrcl_edu.errors import ScrclError, Stopped
 
 
@@ -190,3 +191,4 @@ def _terminated_cleanly() -> Iterator[None]:
 
 for command in (fit, report, assign):
     main.add_command(command)
+main.add_command(trial)
