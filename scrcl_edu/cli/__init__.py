@@ -189,6 +189,5 @@ def _terminated_cleanly() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-for command in (fit, report, assign):
+for command in (fit, report, assign, trial):
     main.add_command(command)
-main.add_command(trial)
