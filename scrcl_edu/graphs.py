@@ -17,8 +17,10 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.neighbors import fits, nearest_others
 
 LARGEST_EXACT_SEARCH = 100_000  # cells; above it pynndescent, which finds most neighbors, is the quicker one
+LARGEST_BY_PRODUCTS = 20_000  # cells; above it all pairs take longer than a search
 CELLS_AT_ONCE = 256  # whose distances to all others are in memory during an exact search
 DENSE_ABOVE = 0.08  # share of non-zero entries from which a dense matrix product is the quicker one
 LARGEST_GRAM = 5000  # genes, all pairs of which are held at once while neighbors are searched by dense products
@@ -66,14 +68,10 @@ def cell_graph(
         values = principal_components(values, n_components, seed=seed)
     if n_cells > LARGEST_EXACT_SEARCH:
         neighbors = _approximate_neighbors(values, n_neighbors, metric, seed)
+    elif n_cells <= LARGEST_BY_PRODUCTS and fits(values):
+        neighbors = nearest_others(values, n_neighbors - 1, metric)
     else:
-        if metric == "cosine" and not sp.issparse(values) and values.any(axis=1).all():
-            # on the unit sphere, where no cell of zeros is, Euclidean distance sorts as cosine distance does, and has
-            # the quick exact search
-            values, metric = _on_unit_sphere(values), "euclidean"
-        search = NearestNeighbors(n_neighbors=n_neighbors - 1, metric=metric, algorithm="brute").fit(values)
-        with config_context(working_memory=n_cells * 8 * CELLS_AT_ONCE / 2**20):  # MiB of float64 distances
-            neighbors = search.kneighbors(return_distance=False)
+        neighbors = _searched_neighbors(values, n_neighbors - 1, metric)
     return _union(neighbors, n_cells)
 
 
@@ -327,6 +325,17 @@ def _union(neighbors: np.ndarray, n_points: int) -> sp.csr_matrix:
     graph = chosen.maximum(chosen.T)
     graph.sort_indices()
     return sp.csr_matrix(graph)
+
+
+def _searched_neighbors(values: np.ndarray | sp.csr_matrix, n_others: int, metric: str) -> np.ndarray:
+    """By scikit-learn, which never holds the values dense."""
+    if metric == "cosine" and not sp.issparse(values) and values.any(axis=1).all():
+        # On the unit sphere, where no cell of zeros is, Euclidean distance sorts as cosine distance does, and has the
+        # quick exact search.
+        values, metric = _on_unit_sphere(values), "euclidean"
+    search = NearestNeighbors(n_neighbors=n_others, metric=metric, algorithm="brute").fit(values)
+    with config_context(working_memory=values.shape[0] * 8 * CELLS_AT_ONCE / 2**20):  # MiB of float64 distances
+        return search.kneighbors(return_distance=False)
 
 
 def _on_unit_sphere(values: np.ndarray) -> np.ndarray:

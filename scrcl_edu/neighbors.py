@@ -1,0 +1,87 @@
+"""Exact nearest neighbors by blocks of matrix products, for graphs. Its cost is one product of all pairs of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+LARGEST_DENSE = 2**30  # bytes of values that are dense at once; above it scikit-learn's search needs less memory
+ROWS_AT_ONCE = 512  # whose similarities to all others are in memory
+# Products in float32 are off by less than this share of the lengths; what lies closer together is compared in float64.
+ROUNDING = 1e-5
+
+
+def fits(values: np.ndarray | sp.csr_matrix) -> bool:
+    """Whether the values may be held dense, in float32."""
+    return float(np.prod(values.shape, dtype=float)) * 4 <= LARGEST_DENSE
+
+
+def nearest_others(
+    values: np.ndarray | sp.csr_matrix, n_others: int, metric: Literal["cosine", "euclidean"] = "cosine"
+) -> np.ndarray:
+    """The nearest other rows of each row, exact: found in float32, decided in float64 where float32 cannot.
+
+    Parameters
+    ----------
+    values
+        Shape (n_rows, n_features).
+    n_others
+        How many, from 1 to n_rows - 1.
+    metric
+        A row of zeros has cosine 0 with every row.
+
+    Returns
+    -------
+    Shape (n_rows, n_others), in no order; among ties the rows that come first. Costs n_rows^2 n_features operations and
+    memory for one dense copy.
+    """
+    rows, score, tolerance = _prepared(values, metric)
+    found = np.empty((len(rows), n_others), dtype=np.int64)
+    for start, scores in _blocks(rows, metric):
+        best, places = torch.from_numpy(scores).topk(min(n_others + 1, scores.shape[1]), dim=1)
+        best, places = best.numpy(), places.numpy()
+        found[start : start + len(scores)] = places[:, :n_others]
+        last = best[:, n_others - 1]
+        for row in np.flatnonzero(last - best[:, -1] <= 2 * tolerance):
+            near = np.flatnonzero(scores[row] >= last[row] - 2 * tolerance)
+            near = near[near != start + row]
+            order = np.argsort(-score(start + row, near), kind="stable")
+            found[start + row] = near[order[:n_others]]
+    return found
+
+
+def _prepared(
+    values: np.ndarray | sp.csr_matrix, metric: str
+) -> tuple[np.ndarray, Callable[[int, np.ndarray], np.ndarray], float]:
+    """Rows in float32 (of length 1 for the cosine), exact similarities of some pairs, and what rounding may be."""
+    dense = values.toarray() if sp.issparse(values) else np.asarray(values)
+    lengths = np.sqrt(np.einsum("ij,ij->i", dense, dense, dtype=np.float64))
+    if metric == "cosine":
+        safe = np.where(lengths > 0, lengths, 1.0)
+
+        def cosine(row: int, others: np.ndarray) -> np.ndarray:
+            products = dense[others].astype(np.float64) @ dense[row].astype(np.float64)
+            return products / (safe[row] * safe[others])
+
+        return np.asarray(dense / safe[:, None], np.float32), cosine, ROUNDING
+
+    def closeness(row: int, others: np.ndarray) -> np.ndarray:
+        apart = dense[others].astype(np.float64) - dense[row].astype(np.float64)
+        return -np.einsum("ij,ij->i", apart, apart)
+
+    return np.ascontiguousarray(dense, np.float32), closeness, ROUNDING * float(lengths.max(initial=0.0)) ** 2
+
+
+def _blocks(rows: np.ndarray, metric: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Similarities of some rows to all, the largest for the nearest; a row is not its own neighbor."""
+    half = np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32) / 2
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        scores = rows[start : start + ROWS_AT_ONCE] @ rows.T
+        if metric == "euclidean":
+            scores -= half
+        scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf
+        yield start, scores
