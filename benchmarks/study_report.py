@@ -95,8 +95,9 @@ def answers(means: pd.DataFrame) -> str:
 
 def choosing(means: pd.DataFrame) -> str:
     """Leave a study out: the candidate that is best on the other studies, scored on the sets left out."""
-    names = [name for name in STUDIES if name not in LARGE]
-    table = means.mean(axis=1).unstack("dataset")[names].dropna()
+    table = means.mean(axis=1).unstack("dataset")
+    names = [name for name in STUDIES if name not in LARGE and name in table]
+    table = table[names].dropna()
     lines = _head(
         "left out | chosen on the others | accuracy / ARI | best single baseline there | untrained | consensus"
     )
@@ -134,11 +135,12 @@ def _choice_is_worth(points: dict[str, dict[str, pd.Series]]) -> list[str]:
 
 def candidates(means: pd.DataFrame) -> str:
     """Accuracy / ARI of each candidate, on sets on which all were run."""
-    kinds = {title: [name for name in names if name not in LARGE] for title, names in groups().items()}
+    there = means.loc["robust"].index.difference(LARGE)
+    kinds = {title: [name for name in names if name in there] for title, names in groups().items()}
     lines = _head("candidate | " + " | ".join(f"{title} ({len(names)})" for title, names in kinds.items()))
     for candidate in CANDIDATES:
-        of = [means.loc[candidate].reindex(names) for names in kinds.values()]
-        cells = ["-" if table.isna().any(axis=None) else _pair(table.mean()) for table in of]
+        of = [means.loc[candidate].reindex(names).dropna() for names in kinds.values()]
+        cells = [_pair(table.mean()) if len(table) else "-" for table in of]
         lines.append(_line([candidate, *cells]))
     return "\n".join(lines) + "\n"
 

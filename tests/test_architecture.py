@@ -15,7 +15,7 @@ LAYERS = [
     "errors files plotting devices saving neighbors",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
-    "refinement evaluation baselines consensus doubts parts",
+    "refinement evaluation baselines rivals consensus doubts parts",
     "model",
     "training inputs",
     "fitting assigning",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from scipy import stats
 from sklearn.cluster import KMeans
 from statsmodels.stats.power import TTestPower
 
-from scrcl_edu import baselines, benchmarking, clustering, consensus, datasets, evaluation, plotting, recipes
+from scrcl_edu import baselines, benchmarking, clustering, consensus, datasets, evaluation, plotting, recipes, rivals
 from scrcl_edu.benchmarking import margins, methods, released, running, storing, tables
 from scrcl_edu.benchmarking.methods import Job
 from scrcl_edu.cli import main
@@ -201,9 +202,32 @@ def test_the_vote_after_smoothing_takes_as_many_steps_as_are_asked_for():
 
 
 def test_scvi_that_is_missing_is_named_with_the_way_to_get_it(prepared, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "scvi", None)
+    monkeypatch.setitem(sys.modules, "scvi", None)
     with pytest.raises(SettingsError, match=r"pip install 'scrcl_edu\[benchmark\]'"):
         baselines.scvi(prepared[0], 3)
+
+
+@pytest.mark.parametrize("name", ["sc3s", "banksy"])
+def test_a_rival_that_is_missing_is_named_with_the_way_to_get_it(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    tissue = cells(layout="layers")
+    preprocess(tissue)
+    with pytest.raises(SettingsError, match=f"the method {name} needs a package that cannot be imported.*pip install"):
+        getattr(rivals, name)(tissue, 3)
+
+
+@pytest.mark.parametrize("name", ["sc3s", "banksy"])
+def test_a_rival_finds_well_separated_types(name):
+    pytest.importorskip(name)
+    tissue = cells(300, layout="layers", mixing=0.0)
+    labels = tissue.obs["label"].astype(str).to_numpy()
+    preprocess(tissue)
+    assert evaluation.ari(labels, getattr(rivals, name)(tissue, 3)) > 0.9
+
+
+def test_banksy_needs_coordinates(prepared):
+    with pytest.raises(DataError, match=r"needs coordinates in obsm\['spatial'\]"):
+        rivals.banksy(prepared[0], 3)
 
 
 # ---- the grid ------------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ BASELINES = {
     "untrained": "robust, not trained",
     "k_estimated": "robust, K estimated",
     "scvi": "scVI + k-means, scVI + Ward",
+    "sc3s": "SC3s",
+    "banksy": "BANKSY",
     "pca_kmeans_vote": "PCA + k-means + vote",
     "leiden_k_vote": "Leiden at K + vote",
     "smoothed_pca_kmeans_vote": "smoothed values, PCA + k-means + vote",
@@ -70,7 +72,9 @@ READ_OUTS = {  # ways to cluster what one training of robust gives
     "refined": "z",
     "encoded_and_refined": "ez",
 }
-SPATIAL_ONLY = ("pca_kmeans_vote", "leiden_k_vote", "smoothed_pca_kmeans_vote")
+VOTING = ("pca_kmeans_vote", "leiden_k_vote", "smoothed_pca_kmeans_vote")
+SPATIAL_ONLY = (*VOTING, "banksy")
+RIVALS = {"sc3s": "sc3s", "banksy": "pybanksy", "scvi": "scvi-tools"}  # by the package of each
 ROWS = {"scvi": ("scvi_kmeans", "scvi_ward")}  # a job that gives more than the one row of its name
 N_TOP_GENES = 2000
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scanpy", "igraph")
@@ -120,12 +124,16 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
         return _recipe("robust", dataset, task, epochs).with_(**OF_ROBUST[method]).as_dict()
     if method not in BASELINES:
         return _recipe(method, dataset, task, epochs).as_dict()
-    from scrcl_edu import baselines
+    from scrcl_edu import baselines, rivals
 
     settings: dict[str, Any] = {"n_top_genes": N_TOP_GENES, "hvg_flavor": _flavor(task)}
     if method == "scvi":
         return settings | {"n_latent": baselines.SCVI_DIMENSIONS, "epochs": epochs or baselines.SCVI_EPOCHS}
+    if method == "banksy":
+        return settings | {"lambda": rivals.BANKSY_LAMBDA, "n_components": rivals.BANKSY_COMPONENTS}
     settings |= {"n_components": baselines.N_COMPONENTS}
+    if method == "sc3s":
+        return settings
     settings |= {"n_starts": baselines.N_STARTS} if "kmeans" in method else {"n_neighbors": baselines.N_NEIGHBORS}
     if method.startswith("smoothed_"):
         settings["n_steps"] = max(_recipe("robust", dataset, task, None).filter_steps)
@@ -228,7 +236,7 @@ def blind(adata: AnnData) -> AnnData:
 def versions(method: str = "") -> dict[str, str]:
     """Versions of what a result depends on."""
     found = {"scrcl_edu": __version__}
-    for package in (*_PACKAGES, *(["scvi-tools"] if method == "scvi" else [])):
+    for package in (*_PACKAGES, *([RIVALS[method]] if method in RIVALS else [])):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -256,7 +264,7 @@ def _recipe(method: str, dataset: str, task: str, epochs: int | None) -> Recipe:
 
 
 def _members(method: str, task: str) -> list[str]:
-    votes = {name.removesuffix("_vote"): name for name in SPATIAL_ONLY} if task == "spatial" else {}
+    votes = {name.removesuffix("_vote"): name for name in VOTING} if task == "spatial" else {}
     return [votes.get(member, member) for member in MEMBERS[method]]
 
 
@@ -298,7 +306,7 @@ def _flavor(task: str) -> str:
 
 
 def _baseline(job: Job, bare: AnnData, n_clusters: int) -> list[np.ndarray]:
-    from scrcl_edu import baselines
+    from scrcl_edu import baselines, rivals
     from scrcl_edu.preprocessing import preprocess
 
     preprocess(bare, n_top_genes=job.settings["n_top_genes"], flavor=job.settings["hvg_flavor"])
@@ -306,8 +314,8 @@ def _baseline(job: Job, bare: AnnData, n_clusters: int) -> list[np.ndarray]:
         found = baselines.scvi(bare, n_clusters, seed=job.seed, epochs=job.settings["epochs"])
         return [found[method] for method in ROWS["scvi"]]
     name = job.method.removesuffix("_vote")
-    cluster = getattr(baselines, name)
-    if job.method in SPATIAL_ONLY:
+    cluster = getattr(rivals if name in RIVALS else baselines, name)
+    if job.method in VOTING:
         cluster = baselines.voted(cluster)
     extra = {"n_steps": job.settings["n_steps"]} if "n_steps" in job.settings else {}
     return [cluster(bare, n_clusters, seed=job.seed, **extra)]
