@@ -42,7 +42,6 @@ STUDIES = {  # real sets, small ones first, and the study that each is from
     "worm_neurons": "Cao",
     "pbmc4k": "10x",
 }
-LARGE = ("worm_neurons", "pbmc4k")
 SIMULATED: dict[str, dict[str, Any]] = {  # one thing is wrong with each
     "few counts": {"depth": 300.0, "dropout": 0.3},
     "batches": {"n_batches": 3},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.process import ROOT
 from benchmarks.report import replace_between
-from benchmarks.study import CONSENSUS, KIND, LARGE, NAMES, RESULTS, SIMPLE, SIMULATED, STUDIES
+from benchmarks.study import CONSENSUS, KIND, NAMES, RESULTS, SIMPLE, SIMULATED, STUDIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +95,8 @@ def answers(means: pd.DataFrame) -> str:
 
 def choosing(means: pd.DataFrame) -> str:
     """Leave a study out: the candidate that is best on the other studies, scored on the sets left out."""
-    table = means.mean(axis=1).unstack("dataset")
-    names = [name for name in STUDIES if name not in LARGE and name in table]
-    table = table[names].dropna()
+    table = means.mean(axis=1).unstack("dataset").reindex(CANDIDATES)
+    names = [name for name in STUDIES if name in table and table[name].notna().all()]
     lines = _head(
         "left out | chosen on the others | accuracy / ARI | best single baseline there | untrained | consensus"
     )
@@ -135,12 +134,13 @@ def _choice_is_worth(points: dict[str, dict[str, pd.Series]]) -> list[str]:
 
 def candidates(means: pd.DataFrame) -> str:
     """Accuracy / ARI of each candidate, on sets on which all were run."""
-    there = means.loc["robust"].index.difference(LARGE)
+    table = means["ari"].unstack("dataset").reindex(CANDIDATES)
+    there = table.columns[table.notna().all()]
     kinds = {title: [name for name in names if name in there] for title, names in groups().items()}
     lines = _head("candidate | " + " | ".join(f"{title} ({len(names)})" for title, names in kinds.items()))
     for candidate in CANDIDATES:
-        of = [means.loc[candidate].reindex(names).dropna() for names in kinds.values()]
-        cells = [_pair(table.mean()) if len(table) else "-" for table in of]
+        of = [means.loc[candidate].reindex(names) for names in kinds.values()]
+        cells = [_pair(scores.mean()) if len(scores) else "-" for scores in of]
         lines.append(_line([candidate, *cells]))
     return "\n".join(lines) + "\n"
 

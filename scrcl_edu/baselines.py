@@ -81,12 +81,12 @@ def smoothed_pca_kmeans(adata: AnnData, n_clusters: int, *, n_steps: int, seed: 
 
 def leiden_k(adata: AnnData, n_clusters: int, *, seed: int = 0) -> np.ndarray:
     """Leiden at the resolution that gives K communities; when none does, the nearest number that was met."""
-    return leiden_at_k(_neighbor_graph(adata, seed=seed), n_clusters, seed=seed)
+    return leiden_at_k(neighbor_graph(adata, seed=seed), n_clusters, seed=seed)
 
 
 def leiden_1(adata: AnnData, n_clusters: int, *, seed: int = 0) -> np.ndarray:
     """Leiden at resolution 1, whatever number of communities that gives; K is not used."""
-    return clustering.leiden(_neighbor_graph(adata, seed=seed), seed=seed)
+    return clustering.leiden(neighbor_graph(adata, seed=seed), seed=seed)
 
 
 def leiden_at_k(graph: sp.csr_matrix, n_clusters: int, *, seed: int = 0, n_tries: int = 30) -> np.ndarray:
@@ -152,10 +152,15 @@ def for_consensus(adata: AnnData, n_clusters: int | None = None, *, seed: int = 
         if n_clusters is not None:
             found += [pca_kmeans(adata, n_clusters, seed=run), leiden_k(adata, n_clusters, seed=run)]
             continue
-        graph = _neighbor_graph(adata, seed=run)
+        graph = neighbor_graph(adata, seed=run)
         communities = [clustering.leiden(graph, resolution=resolution, seed=run) for resolution in RESOLUTIONS]
         found += communities + [pca_kmeans(adata, max(2, len(np.unique(c))), seed=run) for c in communities]
     return found
+
+
+def neighbor_graph(adata: AnnData, *, seed: int = 0) -> sp.csr_matrix:
+    """The graph of which Leiden finds the communities: 15 nearest neighbors, Euclidean, on 30 principal components."""
+    return cell_graph(components(adata, seed=seed), n_neighbors=N_NEIGHBORS, metric="euclidean", seed=seed)
 
 
 def voted(cluster: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
@@ -212,10 +217,6 @@ def ward(embedding: np.ndarray, n_clusters: int) -> np.ndarray:
 def _kmeans(embedding: np.ndarray, n_clusters: int, *, seed: int) -> np.ndarray:
     clustering.check_n_clusters(n_clusters, len(embedding))
     return KMeans(n_clusters, n_init=N_STARTS, random_state=seed).fit_predict(embedding).astype(int)
-
-
-def _neighbor_graph(adata: AnnData, *, seed: int) -> sp.csr_matrix:
-    return cell_graph(components(adata, seed=seed), n_neighbors=N_NEIGHBORS, metric="euclidean", seed=seed)
 
 
 class _quiet:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from scrcl_edu import __version__, clustering, evaluation
+from scrcl_edu.agreement import agree
 from scrcl_edu.devices import choose_device, tensor_cores
 from scrcl_edu.doubts import check_column, doubts
 from scrcl_edu.errors import DataError, DataNote, SettingsError
@@ -138,6 +139,8 @@ def fit(
     _check_protocol(protocol, labels, settings, adata.n_obs, resume=resume)
     if parts and parts.given and protocol == "oracle":
         raise SettingsError("parts of one's own are for the label-free protocol; leave out parts= or protocol='oracle'")
+    if parts and parts.given and settings.clustering == "consensus":
+        raise SettingsError("the consensus trains nothing that parts= could replace; leave it out, or choose 'robust'")
     _check_seed(seed)
     check_checkpoint(checkpoint, resume=resume)
     if n_clusters is not None:
@@ -153,6 +156,12 @@ def fit(
     adata.uns["log1p"] = {"base": None}  # as scanpy notes it
     if n_clusters is not None:
         clustering.check_n_clusters(n_clusters, adata.n_obs)
+
+    if settings.clustering == "consensus":
+        cell_key = agree(adata, settings, n_clusters, seed=seed, key=key_added)
+        adata.uns[key_added]["seconds"] = time.perf_counter() - started
+        _note(adata, key_added, cell_key, batch)
+        return adata
 
     features = read_features(adata, settings, parts)
     cell_key, _ = add_graphs(adata, settings, features, seed=seed, key=key_added, parts=parts)
@@ -207,10 +216,7 @@ def fit(
         "seconds_per_epoch": seconds_training / max(len(history["total"]), 1),
         "versions": {"scrcl_edu": __version__, "torch": str(torch.__version__)},
     }
-    notes = [*adata.uns["preprocessing"]["notes"], *doubts(adata, key_added, cell_graph=cell_key, batch=batch)]
-    adata.uns[key_added]["notes"] = notes
-    if told := [note for note in notes if "genes asked for" not in note]:  # which is so for every small panel
-        warnings.warn("; ".join(told), DataNote, stacklevel=2)
+    _note(adata, key_added, cell_key, batch)
     if checkpoint is not None and not keep_checkpoint:
         Path(checkpoint).unlink(missing_ok=True)
     return adata
@@ -231,7 +237,7 @@ def cluster(
 
 def clustered(adata: AnnData, key: str = "scrcl") -> np.ndarray:
     """What the clusters of a fit were found in, shape (n_cells, n_dimensions): the `embedding` of its recipe."""
-    if f"X_{key}_z" in adata.obsm:
+    if f"X_{key}_z" in adata.obsm or f"X_{key}_e1" not in adata.obsm:  # the consensus has components alone
         return adata.obsm[f"X_{key}"]
     # Files written before version 0.2 keep the refined cells under the key that now holds what was clustered.
     parts = {"e1": adata.obsm[f"X_{key}_e1"], "e2": adata.obsm[f"X_{key}_e2"], "z": adata.obsm[f"X_{key}"]}
@@ -289,6 +295,13 @@ def _check_input(adata: AnnData, key: str, batch: str | None) -> None:
 def _check_seed(seed: int) -> None:
     if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
         raise SettingsError(f"seed is {seed!r}; choose a whole number from 0 to {2**32 - 1}")
+
+
+def _note(adata: AnnData, key: str, cell_graph: str, batch: str | None) -> None:
+    notes = [*adata.uns["preprocessing"]["notes"], *doubts(adata, key, cell_graph=cell_graph, batch=batch)]
+    adata.uns[key]["notes"] = notes
+    if told := [note for note in notes if "genes asked for" not in note]:  # which is so for every small panel
+        warnings.warn("; ".join(told), DataNote, stacklevel=3)
 
 
 def _each(*calls: Callable | None) -> Callable[[int, dict[str, float]], None]:

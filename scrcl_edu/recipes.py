@@ -41,7 +41,8 @@ class Recipe:
         Of Adam.
     embedding, clustering, n_starts
         What is clustered (z = [z1, z2], e = [e1, e2], ez = e and z side by side, e1 or e2), how, and with how many
-        starts.
+        starts. "pca" and "consensus" go together, and nothing is trained: of all other settings only those of the
+        genes count.
     vote_neighbors
         Spots that vote after clustering (spatial); 0 is no vote.
     """
@@ -66,8 +67,8 @@ class Recipe:
     epochs: int = 500
     learning_rate: float = 1e-4
     weight_decay: float = 0.1
-    embedding: Literal["z", "e", "ez", "e1", "e2"] = "z"
-    clustering: Literal["kmeans", "kmeans_as_published"] = "kmeans"
+    embedding: Literal["z", "e", "ez", "e1", "e2", "pca"] = "z"
+    clustering: Literal["kmeans", "kmeans_as_published", "consensus"] = "kmeans"
     n_starts: int = 20
     vote_neighbors: int = 0
 
@@ -87,6 +88,11 @@ class Recipe:
         ):
             if getattr(self, setting) < lowest:
                 raise SettingsError(f"{setting} is {getattr(self, setting)}; choose {setting} >= {lowest}")
+        if (self.embedding == "pca") != (self.clustering == "consensus"):
+            raise SettingsError(
+                f"embedding {self.embedding!r} does not go with clustering {self.clustering!r}: 'pca' and 'consensus' "
+                "go together; for the consensus of plain baselines choose the recipe 'consensus'"
+            )
         if len(self.filter_steps) != 2 or min(self.filter_steps) < 0:
             raise SettingsError(f"filter_steps is {self.filter_steps}; give two numbers >= 0, such as (5, 0)")
 
@@ -137,7 +143,7 @@ def recipe(name: str | Recipe) -> Recipe:
     Parameters
     ----------
     name
-        "robust", "robust/spatial", "paper/<dataset>", or a recipe, which is returned as it is.
+        "robust", "robust/spatial", "consensus", "paper/<dataset>", or a recipe, which is returned as it is.
 
     Raises
     ------

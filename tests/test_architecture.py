@@ -17,7 +17,7 @@ LAYERS = [
     "encoders alignment clustering",
     "refinement evaluation baselines rivals consensus doubts parts",
     "model",
-    "training inputs",
+    "training inputs agreement",
     "fitting assigning",
     "stability",
     "reporting",

@@ -354,7 +354,11 @@ BAD_INPUT = {
         (*FIT, "--spatial", "--recipe", "paper/Zeisel"),
         "--spatial does not go with recipe 'paper/Zeisel'",
     ),
-    "unknown recipe": (write, (*FIT, "--recipe", "best"), "there is no recipe 'best'; choose one of paper/.*, robust"),
+    "unknown recipe": (
+        write,
+        (*FIT, "--recipe", "best"),
+        "there is no recipe 'best'; choose one of consensus, paper/.*, robust",
+    ),
     "unknown device": (write, (*FIT, "--device", "tpu"), "device is 'tpu'; choose auto, cuda, mps or cpu"),
     "output is a folder": (folder_at_out, (*FIT, *OUT), "out.h5ad is a folder; give the name of a file inside it"),
     "output's folder is missing": (

@@ -80,7 +80,7 @@ def test_an_unknown_recipe_is_answered_with_those_that_are_there():
         ({"filter_steps": (1, -1)}, r"filter_steps is \(1, -1\); give two numbers >= 0"),
         ({"filter_steps": (1,)}, r"filter_steps is \(1,\); give two numbers >= 0"),
         ({"clustering": "dbscan"}, "clustering is 'dbscan'; choose kmeans"),
-        ({"embedding": "pca"}, "embedding is 'pca'; choose z, e, ez, e1 or e2"),
+        ({"embedding": "umap"}, "embedding is 'umap'; choose z, e, ez, e1, e2 or pca"),
         ({"task": "atac"}, "task is 'atac'; choose scrna or spatial"),
         ({"hvg_flavor": "cell_ranger"}, "hvg_flavor is 'cell_ranger'; choose seurat or seurat_v3"),
         ({"features": "raw"}, "features is 'raw'; choose counts, log, scaled or scaled_uncentered"),

@@ -232,7 +232,8 @@ def _report(adata: AnnData, result: dict[str, Any], out: Path | None, *, quiet: 
     click.echo(f"recipe: {result['ran']}", err=err)
     if "stability" in result:
         agreed = result["stability"]["ari"]
-        click.echo(f"{len(agreed)} other seeds agree at ARI {min(agreed):.2f} to {max(agreed):.2f}", err=err)
+        what = "single clusterings" if result["settings"]["clustering"] == "consensus" else "other seeds"
+        click.echo(f"{len(agreed)} {what} agree at ARI {min(agreed):.2f} to {max(agreed):.2f}", err=err)
     click.echo("cells per cluster: " + ", ".join(str(n) for n in adata.obs["scrcl"].value_counts()), err=err)
     if "accuracy" in result:
         click.echo("  ".join(f"{name} {result[name]:.3f}" for name in ("accuracy", "nmi", "ari", "macro_f1")), err=err)
