@@ -43,7 +43,7 @@ PLANS = {
         "Week 3: refined, trained, judged 0",
         *("06", "07", "08"),
         "Week 4: what it means 0",
-        *("09", "10", "11"),
+        *("09", "10", "11", "12"),
     ],
 }
 

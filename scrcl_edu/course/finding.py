@@ -31,7 +31,7 @@ def find(name: str, kind: type[T]) -> T:
     task = everything.get(name)
     if isinstance(task, kind):
         return task
-    what = NAMES[kind.kind]
+    what = NAMES.get(getattr(kind, "kind", ""), "task with hints")
     if task is not None:
         raise SettingsError(f"{name!r} is a {NAMES[task.kind]}, not a {what}; call {task.kind}({name!r}, ...)")
     known = [other for other, task in everything.items() if isinstance(task, kind)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 from collections import Counter
 
-from scrcl_edu.course.finding import find_exercise
+from scrcl_edu.course.finding import find
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.showing import publish
+from scrcl_edu.course.task import Exercise, Transfer
 
 _asked: Counter[str] = Counter()
 
@@ -25,7 +26,7 @@ def hint(name: str) -> None:
     SettingsError
         When no exercise has this name.
     """
-    exercise = find_exercise(name)
+    exercise = find(name, Exercise | Transfer)
     solved = (
         f"A solution stands in the worked edition of this lesson, notebooks/{LESSONS[exercise.lesson]}.ipynb (yours is "
         f"in notebooks/student): look for def {name}."

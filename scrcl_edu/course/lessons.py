@@ -1,4 +1,4 @@
-"""The twelve lessons by number, and where their notebooks are."""
+"""The thirteen lessons by number, and where their notebooks are."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ LESSONS = {
     "09": "09_biology",
     "10": "10_spatial_domains",
     "11": "11_the_papers_table",
+    "12": "12_your_own_part",
 }
 
 
