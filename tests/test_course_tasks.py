@@ -216,3 +216,9 @@ def test_a_model_answer_is_a_few_sentences_with_a_rubric(name):
 )
 def test_what_a_relation_explains_needs_no_mutant(name, wrong, relation):
     assert judge(EXERCISES[name], wrong).mistake == relation
+
+
+def test_the_longest_answer_is_no_hint():
+    lengths = {key: {a: len(str(text)) for a, text in one["answers"].items()} for key, one in questions().items()}
+    telling = [key for key, one in lengths.items() if max(one, key=one.get) == questions()[key]["right"]]
+    assert len(telling) <= 0.4 * len(lengths), telling
