@@ -109,7 +109,7 @@ def leiden_at_k(graph: sp.csr_matrix, n_clusters: int, *, seed: int = 0, n_tries
     """
     clustering.check_n_clusters(n_clusters, graph.shape[0])
     low, high, resolution = 0.0, np.inf, 1.0
-    nearest, miss = None, np.inf
+    nearest, miss = np.zeros(graph.shape[0], dtype=int), np.inf
     for _ in range(n_tries):
         found = clustering.leiden(graph, resolution=resolution, seed=seed)
         n_found = found.max() + 1

@@ -112,7 +112,9 @@ def average_linkage(similarity: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """
     similarity, sizes = np.array(similarity, dtype=float), np.array(sizes, dtype=float)
     np.fill_diagonal(similarity, -np.inf)  # so are the rows of points that are merged into others
-    chain, merges, gone = [], [], np.zeros(len(sizes), dtype=bool)
+    chain: list[int] = []
+    merges: list[tuple[int, int, float]] = []
+    gone = np.zeros(len(sizes), dtype=bool)
     while len(merges) < len(sizes) - 1:
         if not chain:
             chain = [int(np.argmin(gone))]

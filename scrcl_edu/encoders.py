@@ -5,6 +5,8 @@ Both map the filtered features of a cell to `n_hidden` numbers; their rows, scal
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -120,13 +122,13 @@ class _Masked(torch.autograd.Function):
     """x where it is kept, times a factor; one byte per entry waits for the backward pass instead of four."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, kept: Tensor, factor: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kept: Tensor, factor: float) -> Tensor:
         ctx.save_for_backward(kept)
         ctx.factor = factor
         return (x * kept).mul_(factor)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kept,) = ctx.saved_tensors
         return (gradient * kept).mul_(ctx.factor), None, None
 

@@ -229,9 +229,10 @@ def check_checkpoint(checkpoint: str | Path | None, *, resume: bool = False, ove
         raise SettingsError(
             "--resume needs --out: the checkpoint lies beside that file (resume=True needs checkpoint=)"
         )
-    if resume and not Path(checkpoint).exists():
+    there = checkpoint is not None and Path(checkpoint).exists()
+    if resume and not there:
         raise CheckpointError(f"there is no checkpoint {checkpoint} to resume from; start again without --resume")
-    if checkpoint is not None and Path(checkpoint).exists() and not (resume or overwrite):
+    if there and not (resume or overwrite):
         raise OutputError(
             f"{checkpoint} of an interrupted run is there; go on from it with --resume, or start again with "
             "--overwrite (in Python: resume=True, or delete the file)"

@@ -50,7 +50,7 @@ def fit(
     resume: bool = False,
     keep_checkpoint: bool = False,
     on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
-    progress: bool = False,
+    progress: bool | None = False,
     key_added: str = "scrcl",
     copy: bool = False,
     parts: Parts | None = None,
@@ -89,7 +89,7 @@ def fit(
     on_epoch
         Called with the epoch's number and its losses.
     progress
-        Show a bar.
+        Show a bar; None shows it on a terminal only.
     key_added
         Name of the results. Fits under different names do not touch each other's results.
     copy
@@ -166,7 +166,7 @@ def fit(
     features = read_features(adata, settings, parts)
     cell_key, _ = add_graphs(adata, settings, features, seed=seed, key=key_added, parts=parts)
     estimated = n_clusters is None
-    if estimated:
+    if n_clusters is None:
         n_clusters = clustering.estimate_n_clusters(adata.obsp[cell_key], seed=seed)
     with explained_memory(*features.shape):
         model, inputs = build(
@@ -176,7 +176,7 @@ def fit(
     identity |= {f"part {name}": function for name, function in (parts.named if parts else {}).items()}
     del features
 
-    best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if protocol == "oracle" else None
+    best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if labels is not None else None
     training_started = time.perf_counter()
     with tensor_cores(place), progress_bar(settings.epochs, shown=progress) as bar:
         history = train(
@@ -197,7 +197,7 @@ def fit(
     clusters = voted(cluster(outputs, settings, n_clusters, seed=seed, parts=parts), adata, settings)
     if best:
         _store_clusters(adata, clusters, f"{key_added}_last_epoch")
-    if best and best.outputs:
+    if best and best.outputs is not None and best.clusters is not None:
         outputs, clusters = best.outputs, voted(best.clusters, adata, settings)
     _store(adata, outputs, clusters, settings.embedding, key_added)
     adata.uns[key_added] = {
@@ -253,7 +253,9 @@ class _Oracle:
         self.model, self.inputs, self.labels, self.n_clusters = model, inputs, labels, n_clusters
         self.settings, self.seed = settings, seed
         self.score = evaluation.ari if settings.task == "spatial" else evaluation.nmi
-        self.best, self.epoch, self.outputs, self.clusters = -np.inf, 0, None, None
+        self.best, self.epoch = -np.inf, 0
+        self.outputs: Outputs | None = None
+        self.clusters: np.ndarray | None = None
 
     def __call__(self, epoch: int, _: dict[str, float]) -> None:
         outputs = embed(self.model, self.inputs)
@@ -305,8 +307,12 @@ def _note(adata: AnnData, key: str, cell_graph: str, batch: str | None) -> None:
 
 
 def _each(*calls: Callable | None) -> Callable[[int, dict[str, float]], None]:
-    wanted = [call for call in calls if call is not None]
-    return lambda epoch, losses: [call(epoch, losses) for call in wanted]
+    def call_each(epoch: int, losses: dict[str, float]) -> None:
+        for call in calls:
+            if call is not None:
+                call(epoch, losses)
+
+    return call_each
 
 
 def _side_by_side(parts: dict[str, np.ndarray], embedding: str) -> np.ndarray:

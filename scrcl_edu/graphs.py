@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -169,7 +169,7 @@ def low_pass(values: np.ndarray | sp.csr_matrix, graph: sp.csr_matrix, n_steps: 
 
 def dense_if_cheaper(values: np.ndarray | sp.csr_matrix) -> np.ndarray | sp.csr_matrix:
     """The same matrix, as an array when so many entries are non-zero that sparse products are the slower ones."""
-    return values.toarray() if sp.issparse(values) and _is_cheaper_dense(values) else values
+    return values if isinstance(values, np.ndarray) or not _is_cheaper_dense(values) else values.toarray()
 
 
 def principal_components(
@@ -180,7 +180,8 @@ def principal_components(
 
     n_components = min(n_components, min(values.shape) - 1)
     if scale:
-        values = sc.pp.scale(values.toarray() if sp.issparse(values) else values, max_value=10, copy=True)
+        dense = values if isinstance(values, np.ndarray) else values.toarray()
+        values = sc.pp.scale(dense, max_value=10, copy=True)
     return sc.pp.pca(values.astype(np.float32), n_comps=n_components, random_state=seed).astype(np.float32)
 
 
@@ -245,14 +246,12 @@ class _SparseProduct(torch.autograd.Function):
     """A X, whose gradient in X is A^T times the gradient; the matrix itself is a constant."""
 
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, x: Tensor, matrix: Tensor | Edges, transpose: Tensor | Edges
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, matrix: Tensor | Edges, transpose: Tensor | Edges) -> Tensor:
         ctx.transpose = transpose
         return matrix @ x
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transpose @ gradient.contiguous(), None, None
 
 

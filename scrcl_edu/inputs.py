@@ -135,6 +135,6 @@ def digest(*matrices: np.ndarray | sp.csr_matrix) -> str:
     """A short fingerprint of what training reads."""
     state = hashlib.blake2b(digest_size=8)
     for values in matrices:
-        for part in (values.data, values.indices, values.indptr) if sp.issparse(values) else (values,):
+        for part in (values,) if isinstance(values, np.ndarray) else (values.data, values.indices, values.indptr):
             state.update(np.ascontiguousarray(part).data)
     return state.hexdigest()

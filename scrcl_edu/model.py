@@ -75,16 +75,15 @@ class Inputs:
         cell_operator = gcn_operator(cell_graph)
         # dense before the product: as a sparse matrix its result would take twice the memory
         propagated = dense_if_cheaper(cell_operator.astype(view_2.dtype) @ dense_if_cheaper(view_2))
-        features = (dense_if_cheaper(view_1), propagated)
-        return cls(
-            *(
-                Graph(x, dtype=dtype, device=device)
-                if sp.issparse(x)
-                else torch.as_tensor(x, dtype=dtype, device=device)
-                for x in features
-            ),
-            *(Graph(g, dtype=dtype, device=device) for g in (cell_graph, cell_operator, gcn_operator(gene_graph))),
+
+        def placed(x: np.ndarray | sp.csr_matrix) -> Tensor | Graph:
+            dense = isinstance(x, np.ndarray)
+            return torch.as_tensor(x, dtype=dtype, device=device) if dense else Graph(x, dtype=dtype, device=device)
+
+        operators = (
+            Graph(g, dtype=dtype, device=device) for g in (cell_graph, cell_operator, gcn_operator(gene_graph))
         )
+        return cls(placed(dense_if_cheaper(view_1)), placed(propagated), *operators)
 
 
 class ScRCL(nn.Module):
@@ -144,14 +143,12 @@ class ScRCL(nn.Module):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """One pass over all cells."""
-        encodings = [
-            self.MLP_encoder(inputs.view_1),
-            self.GNN_encoder(inputs.propagated, inputs.cell_operator),
-        ]  # 2 x (n_cells, n_hidden)
+        encodings_1 = self.MLP_encoder(inputs.view_1)  # (n_cells, n_hidden)
+        encodings_2 = self.GNN_encoder(inputs.propagated, inputs.cell_operator)
         programs = self.gene_encoder(inputs.view_1.T, inputs.gene_operator)
         # computed again in the backward pass, random numbers included: their arrays are as large as the encodings
-        refined = [checkpoint(self._refine, e, programs, use_reentrant=False) for e in encodings]
-        return Outputs(*(unit_rows(e) for e in encodings), *refined, programs)
+        z1, z2 = (checkpoint(self._refine, e, programs, use_reentrant=False) for e in (encodings_1, encodings_2))
+        return Outputs(unit_rows(encodings_1), unit_rows(encodings_2), z1, z2, programs)
 
     def _refine(self, encodings: Tensor, programs: Tensor) -> Tensor:
         return self.refine_cells(self.dropout(encodings), self.projector, programs)
@@ -160,6 +157,6 @@ class ScRCL(nn.Module):
         """The three losses of one pass and their weighted sum."""
         distribution, neighborhood = self.align(outputs.e1, outputs.e2, inputs.cell_graph, temperature=self.temperature)
         consistency = cross_view_consistency(outputs.z1, outputs.z2, inputs.cell_graph)
-        parts = (distribution, neighborhood, consistency)
-        weights = (self.weight_distribution, self.weight_neighborhood, self.weight_consistency)
-        return Losses(*parts, sum(weight * part for weight, part in zip(weights, parts, strict=True)))
+        total = self.weight_distribution * distribution
+        total = total + self.weight_neighborhood * neighborhood + self.weight_consistency * consistency
+        return Losses(distribution, neighborhood, consistency, total)

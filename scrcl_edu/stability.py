@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +77,7 @@ def stability(
                 epochs=settings.epochs,
                 learning_rate=settings.learning_rate,
                 weight_decay=settings.weight_decay,
-                on_epoch=lambda epoch, losses, before=number * settings.epochs: bar(before + epoch, losses),
+                on_epoch=partial(_after, bar, number * settings.epochs),
             )
             found = cluster(embed(model, inputs), settings, n_clusters, seed=seed)
             others.append(voted(found, light, settings))
@@ -87,6 +89,10 @@ def stability(
         "clusters": {name: float(of_cells[clusters == name].mean()) for name in np.unique(clusters)},
     }
     return facts["stability"]
+
+
+def _after(bar: Callable[[int, dict[str, float]], None], before: int, epoch: int, losses: dict[str, float]) -> None:
+    bar(before + epoch, losses)
 
 
 def _of_fit(adata: AnnData, key: str) -> tuple[AnnData, Recipe]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,7 +103,11 @@ def methods_figure(
     for number, (method, protocol) in enumerate(pairs):
         mine = results[(results["method"] == method) & (results["protocol"] == protocol)]
         shift = 0.8 * ((number + 0.5) / len(pairs) - 0.5)
-        style = {"color": PALETTE[number % 7], "marker": MARKERS[(number + number // 7) % 7], "linewidths": 0}
+        style: dict[str, Any] = {
+            "color": PALETTE[number % 7],
+            "marker": MARKERS[(number + number // 7) % 7],
+            "linewidths": 0,
+        }
         title = method_title(method) + (", oracle" if protocol == "oracle" else "")
         places = mine["dataset"].map(names.index) + shift
         axes.scatter(places, mine[score], s=8, alpha=0.5, **style)
@@ -161,7 +165,8 @@ def margins_figure(
         for rival in rivals if ours in there else ():
             if rival not in there or not len(points := differences(mine, ours, rival, score)):
                 continue
-            row, style = rivals.index(rival) + 0.36 * number - 0.18, {"color": PALETTE[number], "zorder": 3}
+            row = rivals.index(rival) + 0.36 * number - 0.18
+            style: dict[str, Any] = {"color": PALETTE[number], "zorder": 3}
             label = block if block not in drawn else None
             drawn.append(block)
             axes.scatter(points, np.full(len(points), row), marker=MARKERS[number], s=22, label=label, **style)
@@ -237,7 +242,7 @@ def _draw_starts(axes: Axes, row: Series) -> tuple[float, float]:
     starts = starts.reset_index(drop=True).assign(inertia=lambda table: table["inertia"] / table["inertia"].min())
     for number, kind in enumerate(KINDS_OF_START):
         table = starts[starts["kind"] == kind]
-        style = {"color": PALETTE[(0, 5)[number]], "marker": MARKERS[(0, 2)[number]]}
+        style: dict[str, Any] = {"color": PALETTE[(0, 5)[number]], "marker": MARKERS[(0, 2)[number]]}
         axes.scatter(table["inertia"], table["accuracy"], s=16, alpha=0.6, linewidths=0, label=f"{kind} start", **style)
     low, best = starts.loc[starts["inertia"].idxmin()], starts.loc[starts["nmi"].idxmax()]
     marks = ((low, "s", PALETTE[4], "lowest inertia (no label)"), (best, "D", PALETTE[2], "best NMI (labels)"))

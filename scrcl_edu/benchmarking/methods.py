@@ -118,8 +118,8 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
         When there is neither a baseline nor a recipe of that name.
     """
     if method in MEMBERS:
-        settings = {member: settings_of(member, dataset, task, epochs=epochs) for member in _members(method, task)}
-        return {"members": settings, "n_members": N_MEMBERS}
+        members = {member: settings_of(member, dataset, task, epochs=epochs) for member in _members(method, task)}
+        return {"members": members, "n_members": N_MEMBERS}
     if method in OF_ROBUST:
         return _recipe("robust", dataset, task, epochs).with_(**OF_ROBUST[method]).as_dict()
     if method not in BASELINES:
@@ -185,8 +185,9 @@ def run(job: Job, adata: AnnData, shelf: Shelf | None = None) -> list[dict[str, 
 def find(job: Job, adata: AnnData, labels: np.ndarray, shelf: Shelf) -> list[Found]:
     """The clusterings of a job, in the order of its keys: from the shelf, or found now."""
     there = [shelf.get(job.dataset, method, seed, job.settings) for _, method, _, seed in job.keys]
-    if job.protocol == "label-free" and all(there):
-        return there
+    kept = [one for one in there if one]
+    if job.protocol == "label-free" and len(kept) == len(there):
+        return kept
     bare, n_classes = blind(adata), len(np.unique(labels))
     started = time.perf_counter()
     device, best_epoch = "cpu", job.settings.get("epochs", 0)
@@ -331,7 +332,7 @@ def _scrcl(job: Job, bare: AnnData, n_clusters: int | None, labels: np.ndarray) 
         recipe=settings,
         seed=job.seed,
         device=job.device,
-        protocol=job.protocol,
+        protocol="oracle" if job.protocol == "oracle" else "label-free",
         labels=labels if job.protocol == "oracle" else None,
     )
     columns = ["scrcl_last_epoch", "scrcl"] if job.protocol == "oracle" else ["scrcl"]  # in the order of PROTOCOLS

@@ -17,6 +17,8 @@ from scrcl_edu.errors import DataError, DataNote, EvaluationError, InputFileErro
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scrcl_edu.fitting import Protocol
+
 
 @click.command()
 @click.argument("source", metavar="INPUT")
@@ -57,7 +59,7 @@ def fit(
     device: str,
     labels: str | None,
     batch: str | None,
-    protocol: str,
+    protocol: Protocol,
     spatial: bool,
     already_logged: bool,
     n_seeds: int,

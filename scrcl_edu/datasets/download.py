@@ -191,7 +191,8 @@ def _download(url: str, part: Path, *, checked: bool, progress: bool) -> None:
             if not tries_left or part.stat().st_size <= before:
                 raise
         except requests.HTTPError as error:
-            if not (before and error.response.status_code == 416 and tries_left):  # nothing is left after our bytes
+            status = error.response.status_code if error.response is not None else 0
+            if not (before and status == 416 and tries_left):  # nothing is left after our bytes
                 raise
             part.unlink()
 
@@ -229,7 +230,7 @@ def _stream(url: str, part: Path, start: int, *, checked: bool, progress: bool) 
 def _reason(error: requests.RequestException) -> str:
     import requests
 
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke before the file was complete; run again to go on from there"

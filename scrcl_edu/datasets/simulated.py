@@ -132,8 +132,9 @@ def simulate(
     """
     settings = dict(locals())
     if n_programs is None and isinstance(n_types, numbers.Integral):
-        settings["n_programs"] = n_programs = n_types + n_types // 2
+        settings["n_programs"] = n_types + n_types // 2
     _check(settings)
+    n_programs = int(settings["n_programs"])
     gene_rng, cell_rng, batch_rng, count_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
 
     programs, marker_of, program_of = _gene_programs(gene_rng, settings)
@@ -187,8 +188,8 @@ def _class_sizes(n_cells: int, n_types: int, imbalance: float, min_cells: int) -
 def _check(settings: dict) -> None:
     for name, (low, high, whole) in _RANGES.items():
         value = settings[name]
-        kind = numbers.Integral if whole else numbers.Real
-        if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high or math.isinf(value):
+        right_kind = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
+        if not right_kind or not low <= float(value) <= high or math.isinf(value):
             wanted = f"{'a whole number' if whole else 'a number'} " + (
                 f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
             )
@@ -224,7 +225,7 @@ def _check(settings: dict) -> None:
         not isinstance(pair, (tuple, list))
         or len(pair) != 2
         or pair[0] == pair[1]
-        or not all(isinstance(t, numbers.Integral) and 0 <= t < s["n_types"] for t in pair)
+        or not all(isinstance(t, numbers.Integral) and 0 <= int(t) < s["n_types"] for t in pair)
     ):
         raise SettingsError(
             f"related_types is {pair!r}; it must be two different types from 0 to {s['n_types'] - 1}, "

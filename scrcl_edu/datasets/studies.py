@@ -141,7 +141,7 @@ def baron(archive: Path, *, species: str = "human") -> AnnData:
             genes = frame.columns.drop(["barcode", "assigned_cluster"])
             donor = parsers.assemble(frame[genes].to_numpy(np.float32), frame.index, genes)
             donor.obs["assigned_cluster"] = frame["assigned_cluster"].to_numpy()
-            donor.obs["donor"] = re.search(rf"{species}\d+", name).group()
+            donor.obs["donor"] = re.findall(rf"{species}\d+", name)[0]
             donors.append(donor)
     if not donors:
         raise DataError(f"{archive} holds no {species} counts; it should hold GSM*_{species}<n>_umifm_counts.csv.gz")
@@ -313,7 +313,10 @@ def _tar(path: Path) -> Iterator[dict[str, Any]]:
             _check_member(path, member.name, link=member.islnk() or member.issym() or member.isdev())
 
         def opened(member: tarfile.TarInfo) -> IO[bytes]:
-            return io.BufferedReader(archive.extractfile(member))
+            stream = archive.extractfile(member)
+            if stream is None:  # only of what is no file
+                raise InputFileError(f"{path} holds {member.name}, which is no file; download it again")
+            return stream
 
         yield {m.name: (lambda m=m: opened(m)) for m in members if m.isfile()}
 

@@ -232,7 +232,7 @@ def _light(adata: AnnData, groupby: str) -> AnnData:
 def standardized_expression(log_values: np.ndarray | sp.csr_matrix, weights: np.ndarray) -> np.ndarray:
     """Weighted mean over genes of the values with mean 0 and deviation 1 per gene; weights (n_genes, n_sets)."""
     mean = np.asarray(log_values.mean(axis=0, dtype=np.float64)).ravel()
-    square = log_values.multiply(log_values) if sp.issparse(log_values) else np.square(log_values)
+    square = np.square(log_values) if isinstance(log_values, np.ndarray) else log_values.multiply(log_values)
     deviation = np.sqrt(np.maximum(np.asarray(square.mean(axis=0, dtype=np.float64)).ravel() - mean**2, 0))
     total = weights.sum(axis=0)
     weights = weights / np.where(total > 0, total, 1) / np.where(deviation > 0, deviation, np.inf)[:, None]
