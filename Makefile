@@ -16,6 +16,9 @@ PIP = $(if $(UV),$(UV_INSTALL),$(PIP_INSTALL))
 TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 ANSWERS := import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=3)
 LESSONS := $(wildcard notebooks/*.ipynb)
+# Where matplotlib keeps its list of fonts: made once, at set-up, and shared with no other checkout or user. Made in the
+# middle of a lesson on a busy machine it would say so there, and the lesson would not look as it is stored.
+export MPLCONFIGDIR ?= $(CURDIR)/$(VENV)/matplotlib
 # nbval of several notebooks at once: two workers with one thread each fill two cores.
 export OMP_NUM_THREADS ?= 1
 export NUMBA_NUM_THREADS ?= 1
@@ -47,7 +50,7 @@ course: $(READY)
 test: lint $(if $(CHROMIUM),$(VENV)/.browser)
 	@echo "Running the tests and comparing the worked lessons with what they show now."
 	@SCRCL_EDU_STRICT=1 $(RUN)python -m pytest -n 2 --dist loadfile tests $(LESSONS) --nbval --nbval-current-env \
-		--nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
+		--nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 lint: $(READY)
 	@echo "Checking style and format."
@@ -127,4 +130,5 @@ $(READY): requirements.lock requirements-torch.txt pyproject.toml | python
 	@echo "Installing the exact versions of requirements.lock."
 	@$(PIP) -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(RUN)python -c 'import matplotlib.font_manager' 2>/dev/null
 	@touch $@

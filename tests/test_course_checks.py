@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -157,6 +158,23 @@ def test_a_loop_without_end_is_stopped_with_its_line(catches):
     assert "still running after 0.3 s" in result.message
     assert re.search(r"Your code: line \d+: ", result.message)
     assert judge(_toy(seconds=0.3), lambda x: x + x).passed
+
+
+@pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="this system cannot tell a thread's own time")
+def test_time_in_which_other_programs_have_the_processor_does_not_count():
+    def waits(x):
+        time.sleep(0.3)
+        return 2 * x
+
+    assert judge(_toy(seconds=0.2), waits).passed
+
+
+def test_a_function_that_waits_without_end_is_stopped_all_the_same():
+    def waits(x):
+        while True:
+            time.sleep(0.01)
+
+    assert "still running after 0.05 s" in judge(_toy(seconds=0.05), waits).message
 
 
 def test_an_answer_known_by_heart_fails():
