@@ -12,6 +12,7 @@ import numpy as np
 
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.preprocessing import preprocess
+from scrcl_edu.saving import check_fit, genes_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -71,11 +72,10 @@ def assign(
     import pandas as pd
     from sklearn.neighbors import NearestNeighbors
 
-    if key not in fitted.obs or f"{key}_programs" not in fitted.varm:
-        raise DataError(f"there is no fit called {key!r} in the fitted data; run scrcl_edu.fit on it first")
+    check_fit(fitted, key, "the fitted data")
     if not 1 <= n_neighbors < fitted.n_obs:
         raise SettingsError(f"n_neighbors is {n_neighbors}; choose 1 to {fitted.n_obs - 1}, usually 15")
-    used = fitted.var_names[np.isfinite(np.asarray(fitted.varm[f"{key}_programs"])).all(axis=1)]
+    used = fitted.var_names[genes_of(fitted, key)]
     adata = adata.copy() if copy else adata
     preprocess(adata, already_logged=already_logged)
     genes = used.intersection(adata.var_names)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scrcl_edu import __version__, evaluation, plotting
-from scrcl_edu.errors import DataError
 from scrcl_edu.fitting import clustered
 from scrcl_edu.interpretation import marker_genes, paga
+from scrcl_edu.saving import check_fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,8 +101,7 @@ def report(adata: AnnData, *, key: str = "scrcl", labels: str | None = None, tit
     DataError
         When there is no fit under `key`.
     """
-    if key not in adata.obs or key not in adata.uns or f"{key}_programs" not in adata.varm:
-        raise DataError(f"there is no fit called {key!r} in this data; run scrcl_edu.fit (or scrcl-edu fit) first")
+    check_fit(adata, key)
     facts, sizes = adata.uns[key], adata.obs[key].value_counts(sort=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say of single cells is said below
@@ -173,7 +172,7 @@ def _doubts(
 
 def _picture(adata: AnnData, key: str, labels: str | None) -> str:
     in_tissue = adata.uns[key]["recipe"]["task"] == "spatial"
-    points = None if in_tissue else _umap(adata, key)
+    points = None if in_tissue else plotting.umap(clustered(adata, key), n_neighbors=min(15, adata.n_obs - 1))
     where = "where they lie in the tissue" if in_tissue else "in a UMAP of what was clustered"
     kinds = {key: f"{adata.obs[key].nunique()} clusters"} | ({labels: f"{labels}"} if labels else {})
     figures = [
@@ -197,7 +196,10 @@ def _sureness(facts: dict[str, Any], sizes: pd.Series) -> str:
     found = facts["stability"]
     rows = [[str(c), f"{n:,}", f"{found['clusters'][str(c)]:.2f}"] for c, n in sizes.items()]
     ari = np.asarray(found["ari"], dtype=float)
-    words = f"<p>{len(ari)} trainings more, with other seeds, agree with these clusters at an adjusted Rand index of "
+    many = (
+        "1 run more, with another seed, agrees" if len(ari) == 1 else f"{len(ari)} runs more, with other seeds, agree"
+    )
+    words = f"<p>{many} with these clusters at an adjusted Rand index of "
     words += (
         f"{ari.min():.2f} to {ari.max():.2f} (1 is the same, 0 chance). The table has, for each cluster, the share "
     )
@@ -263,23 +265,10 @@ def _markers(markers: pd.DataFrame | None, sizes: pd.Series) -> str:
 
 def _training(facts: dict[str, Any]) -> str:
     history = {name: np.asarray(values) for name, values in facts["history"].items()}
-    if not history["total"].size:
+    if not history.get("total", np.array([])).size:
         return ""
     alt = f"Losses over {history['total'].size} epochs, each as a share of its first value."
     return f"<section><h2>Training</h2>\n{_figure(plotting.losses(history), alt)}</section>"
-
-
-def _umap(adata: AnnData, key: str) -> np.ndarray:
-    """Two dimensions of what was clustered, (n_cells, 2), the same for the same result."""
-    import pandas as pd
-    import scanpy as sc
-    from anndata import AnnData
-
-    values = clustered(adata, key)
-    light = AnnData(obs=pd.DataFrame(index=adata.obs_names), obsm={"X_clustered": values})
-    sc.pp.neighbors(light, n_neighbors=min(15, adata.n_obs - 1), use_rep="X_clustered", metric="cosine")
-    sc.tl.umap(light, random_state=0)
-    return light.obsm["X_umap"]
 
 
 def _figure(figure: Figure, alt: str, caption: str = "") -> str:

@@ -7,6 +7,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scrcl_edu.errors import DataError, InputFileError
 from scrcl_edu.files import atomic_path
 
@@ -96,9 +98,21 @@ def read_result(path: str | Path, key: str = "scrcl") -> AnnData:
         raise InputFileError(
             f"{path} is damaged or not an .h5ad file; give what `scrcl-edu fit --out` wrote"
         ) from error
-    if key not in adata.obs or key not in adata.uns or f"{key}_programs" not in adata.varm:
-        raise DataError(f"{path} holds no fit called {key!r}; run scrcl-edu fit first, with --out")
+    check_fit(adata, key, str(path))
     return adata
+
+
+def check_fit(adata: AnnData, key: str, where: str = "this data") -> None:
+    """Raise DataError unless there is a fit of that name."""
+    if key not in adata.obs or "recipe" not in (adata.uns.get(key) or {}):
+        raise DataError(f"there is no fit called {key!r} in {where}; run scrcl_edu.fit (or scrcl-edu fit --out) first")
+
+
+def genes_of(adata: AnnData, key: str) -> np.ndarray:
+    """Which genes a fit used, a boolean mask of shape (n_genes,)."""
+    if f"{key}_programs" in adata.varm:
+        return np.isfinite(np.asarray(adata.varm[f"{key}_programs"])).all(axis=1)
+    return adata.var["highly_variable"].to_numpy()
 
 
 def _why_not(value: Any) -> str:

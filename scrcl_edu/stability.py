@@ -11,11 +11,12 @@ import numpy as np
 from scrcl_edu import evaluation
 from scrcl_edu.consensus import stability as stability_of
 from scrcl_edu.devices import choose_device, tensor_cores
-from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.errors import SettingsError
 from scrcl_edu.fitting import cluster, voted
 from scrcl_edu.inputs import build, graph_names
 from scrcl_edu.preprocessing import encoder_features
 from scrcl_edu.recipes import Recipe
+from scrcl_edu.saving import check_fit, genes_of
 from scrcl_edu.training import embed, progress_bar, train
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def stability(
     """
     if n_seeds < 1:
         raise SettingsError(f"n_seeds is {n_seeds}; choose at least 1, usually 3 to 10")
+    check_fit(adata, key)
+    if adata.uns[key]["recipe"]["clustering"] == "consensus":  # it is made of several clusterings and has counted
+        return adata.uns[key]["stability"]
     light, settings = _of_fit(adata, key)
     facts, features = adata.uns[key], encoder_features(light, settings.features)
     n_clusters, seeds = int(facts["n_clusters"]), [int(facts["seed"]) + 1 + n for n in range(n_seeds)]
@@ -101,10 +105,7 @@ def _of_fit(adata: AnnData, key: str) -> tuple[AnnData, Recipe]:
     from anndata import AnnData
 
     names = graph_names(key)
-    if key not in adata.uns or f"{key}_programs" not in adata.varm or names[0] not in adata.obsp:
-        raise DataError(f"there is no fit called {key!r} in this data; run scrcl_edu.fit (or scrcl-edu fit) first")
-    used = np.isfinite(np.asarray(adata.varm[f"{key}_programs"])).all(axis=1)
-    var = pd.DataFrame({"highly_variable": used}, index=adata.var_names)
+    var = pd.DataFrame({"highly_variable": genes_of(adata, key)}, index=adata.var_names)
     light = AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=var)
     if "counts" in adata.layers:
         light.layers["counts"] = adata.layers["counts"]

@@ -167,7 +167,7 @@ def test_report_is_written_beside_the_result_and_never_over_another_file(folder)
     again = scrcl("report", "result.h5ad", "--seeds", 0)
     assert "result.html exists and is kept" in again.output
     assert scrcl("report", "result.h5ad", "--seeds", 1, "--overwrite").exit_code == 0
-    assert "1 trainings more" in Path("result.html").read_text()
+    assert "1 run more, with another seed, agrees" in Path("result.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,15 @@ def test_report_is_written_beside_the_result_and_never_over_another_file(folder)
     [
         (("report", "no.h5ad"), "no.h5ad is not there as a file; give what `scrcl-edu fit --out` wrote"),
         (("report", "text.h5ad"), "text.h5ad is damaged or not an .h5ad file"),
-        (("report", "bare.h5ad"), "bare.h5ad holds no fit called 'scrcl'; run scrcl-edu fit first, with --out"),
-        (("report", "result.h5ad", "--key", "k5"), "result.h5ad holds no fit called 'k5'"),
+        (
+            ("report", "bare.h5ad"),
+            "there is no fit called 'scrcl' in bare.h5ad; run scrcl_edu.fit (or scrcl-edu fit --out) first",
+        ),
+        (("report", "result.h5ad", "--key", "k5"), "there is no fit called 'k5' in result.h5ad"),
         (("report", "result.h5ad", "--labels", "no"), "--labels: there is no column 'no' in obs"),
         (("report", "result.h5ad", "--out", "page.pdf"), "page.pdf ends in .pdf; choose a name that ends in .html"),
         (("report", "result.h5ad", "--seeds", "-1"), "n_seeds is -1; choose at least 1"),
-        (("assign", "bare.h5ad", "bare.h5ad", "--out", "new.h5ad"), "bare.h5ad holds no fit called 'scrcl'"),
+        (("assign", "bare.h5ad", "bare.h5ad", "--out", "new.h5ad"), "there is no fit called 'scrcl' in bare.h5ad"),
     ],
 )
 def test_bad_input_of_report_and_assign_is_explained(fitted, folder, arguments, message):
@@ -212,3 +215,12 @@ def test_stability_can_be_asked_for_with_the_fit(folder):
     assert facts["stability"]["seeds"] == [1, 2]
     assert "2 other seeds agree at ARI" in result.stdout
     assert anndata.read_h5ad("out.h5ad").obs["scrcl_stability"].between(0, 1).all()
+
+
+def test_page_of_a_consensus_needs_no_training(tmp_path):
+    adata = simulate(120, 90, 3, genes_per_program=15, marker_fold=20, program_fold=8, related_types=None)
+    fit(adata, n_clusters=3, recipe="consensus", key_added="agreed")
+    assert stability(adata, key="agreed") == adata.uns["agreed"]["stability"]
+    page = Page(report(adata, key="agreed"))
+    assert "Training" not in page.texts["h2"]
+    assert {"Markers", "How sure it is", "What to doubt"} <= set(page.texts["h2"])

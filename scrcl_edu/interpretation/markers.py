@@ -185,7 +185,7 @@ def wilcoxon(adata: AnnData, groupby: str) -> tuple[pd.DataFrame, dict]:
 
 def fit_of(adata: AnnData, groupby: str) -> str:
     """Name of the fit that clusters belong to: their own if a fit has it, else "scrcl"."""
-    return groupby if f"{groupby}_programs" in adata.varm else "scrcl"
+    return groupby if "recipe" in (adata.uns.get(groupby) or {}) else "scrcl"
 
 
 def groups_of(adata: AnnData, groupby: str) -> pd.Series:
