@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 README = ROOT / "benchmarks" / "README.md"
 MARKS = "<!-- study: begin -->", "<!-- study: end -->"
 CANDIDATES = (*SIMPLE, *NAMES.values(), "stop by agreement", *CONSENSUS)
+BELIEFS = (  # of the plan, and the comparison that each is about
+    ("training is worth less than these sets can show", "robust", "untrained", "none shown"),
+    ("a consensus of baselines is ahead of PCA + k-means", "consensus of baselines", "PCA + k-means", "ahead"),
+    ("a consensus of baselines is ahead of Leiden at K", "consensus of baselines", "Leiden at K", "ahead"),
+    ("a consensus of baselines is ahead of `robust`", "consensus of baselines", "robust", "ahead"),
+    ("`robust` adds nothing to that consensus", "consensus of all", "consensus of baselines", "none shown"),
+    ("a PCA start is no better than smoothed PCA", "PCA start", "smoothed PCA + k-means", "none shown"),
+    ("a stopping rule that sees no labels gains nothing", "stop by agreement", "robust", "none shown"),
+    ("refined cells are worse to cluster than encodings", "refined", "robust", "behind"),
+    ("signs and correlations bring half of that back", "refined, signed", "refined", "ahead"),
+)
 RULES = ("robust", "Leiden", "silhouette", "gap", "consensus")
 QUESTIONS = (  # what, with, without
     ("training (30 epochs)", "robust", "untrained"),
@@ -53,7 +64,14 @@ def main() -> None:
 def report(rows: list[dict[str, Any]]) -> str:
     """All tables."""
     means = by_set(rows)
-    parts = [answers(means), choosing(means), candidates(means), set_by_set(rows, means), numbers_of_clusters(rows)]
+    parts = [
+        beliefs(means),
+        answers(means),
+        choosing(means),
+        candidates(means),
+        set_by_set(rows, means),
+        numbers_of_clusters(rows),
+    ]
     return "\n".join(parts)
 
 
@@ -74,6 +92,16 @@ def groups() -> dict[str, list[str]]:
         "all real": list(STUDIES),
         "simulated": list(SIMULATED),
     }
+
+
+def beliefs(means: pd.DataFrame) -> str:
+    """What was believed beforehand, and what the sets that were not chosen on say to it."""
+    lines = _head("believed beforehand | sets | ARI | so it is | expected")
+    for belief, ours, theirs, expected in BELIEFS:
+        if found := _margins(means, ours, theirs, groups()["not chosen on"]):
+            ari = found[1]
+            lines.append(_line([belief, str(ari.n_sets), _plus_minus(ari), ari.verdict, expected]))
+    return "\n".join(lines) + "\n"
 
 
 def answers(means: pd.DataFrame) -> str:
@@ -152,7 +180,7 @@ def set_by_set(rows: list[dict[str, Any]], means: pd.DataFrame) -> str:
         "set | chosen on | PCA + k-means | Leiden at K | robust | consensus of baselines | of all | robust adds | AUC"
     )
     lines = _head(head)
-    unseen = groups()["not chosen on"]
+    unseen, doubts = groups()["not chosen on"], []
     for name in STUDIES:
         if (("consensus of all", name)) not in means.index:
             continue
@@ -160,9 +188,11 @@ def set_by_set(rows: list[dict[str, Any]], means: pd.DataFrame) -> str:
         adds = means.loc["consensus of all", name] - means.loc["consensus of baselines", name]
         auc = aucs.get((name, "consensus of baselines"))
         cells = [name, "no" if name in unseen else "yes", *(_pair(means.loc[candidate, name]) for candidate in shown)]
-        lines.append(
-            _line([*cells, f"{adds['accuracy']:+.1f} / {adds['ari']:+.1f}", "-" if auc is None else f"{auc:.2f}"])
-        )
+        doubts += [] if auc is None else [auc]
+        cells.append(f"{adds['accuracy']:+.1f} / {adds['ari']:+.1f}")
+        lines.append(_line([*cells, "-" if auc is None else f"{auc:.2f}"]))
+    if doubts:
+        lines.append(_line(["mean", *[""] * 7, f"{sum(doubts) / len(doubts):.2f}"]))
     return "\n".join(lines) + "\n"
 
 

@@ -116,6 +116,7 @@ def _paper(results: DataFrame, released: DataFrame) -> DataFrame:
                 "paper, label-free": _spread(_of(mine, "paper"), score),
                 "robust, label-free": _spread(_of(mine, "robust"), score),
                 "PCA + k-means": _spread(_of(mine, "pca_kmeans"), score),
+                "consensus of baselines": _spread(_of(mine, "consensus/baselines"), score),
             }
         )
     return pd.DataFrame(rows)
