@@ -109,6 +109,13 @@ def doubts(
         )
     if "spatial" in adata.obsm and facts["recipe"]["task"] != "spatial":
         notes.append("coordinates in obsm['spatial'] were not used; for a tissue section add --spatial (spatial=True)")
+    if "spatial" in adata.obsm and facts["recipe"]["task"] == "spatial":
+        places = np.asarray(adata.obsm["spatial"])
+        if shared := len(places) - len(np.unique(places, axis=0)):
+            notes.append(
+                f"{shared} spots are where another is: spots of several slices were taken for neighbors, if there are "
+                "several; shift their coordinates apart, or fit one at a time"
+            )
     measured = {c: batch_agreement(adata.obs[c], clusters, graph) for c in ([batch] if batch else batch_columns(adata))}
     facts["batches"] = measured
     return notes + [_about(c, found) for c, found in measured.items() if batch or found["ami"] >= AGREES]

@@ -126,13 +126,15 @@ def spatial_graph(coordinates: np.ndarray, *, n_neighbors: int = 15) -> sp.csr_m
     Raises
     ------
     DataError
-        When a coordinate is not a finite number.
+        When a coordinate is not a finite number, or all spots are at one place.
     SettingsError
         When there are not more than `n_neighbors` spots.
     """
     coordinates = np.asarray(coordinates, dtype=np.float64)
     if not np.isfinite(coordinates).all():
         raise DataError("some coordinates are NaN or infinite; drop these spots or mend their positions")
+    if len(coordinates) > 1 and (coordinates == coordinates[0]).all():
+        raise DataError("all spots are at the same place; give their positions in obsm['spatial']")
     _check_neighbors(n_neighbors, len(coordinates), "spots", given=n_neighbors)
     search = NearestNeighbors(n_neighbors=n_neighbors).fit(coordinates)
     return _union(search.kneighbors(return_distance=False), len(coordinates))

@@ -6,12 +6,14 @@ The encoders read the counts of the highly variable genes, the cell graph is bui
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import scipy.sparse as sp
 
 from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.matrices import check_all, checked_values, share_of_fractions, where_counts_are
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 Matrix = np.ndarray | sp.csr_matrix
 Features = Literal["counts", "log", "scaled", "scaled_uncentered"]
 
-LARGEST_LOG_VALUE = 25.0  # log1p of 7e10: no count per 10,000 reaches it, real counts soon do
 SCALED_LIMIT = 10.0
 
 
@@ -107,13 +108,14 @@ def preprocess(
     """
     if n_top_genes < 2:
         raise SettingsError(f"n_top_genes is {n_top_genes}; choose at least 2, usually 500 to 3000")
+    check_all(adata)
     adata = adata.copy() if copy else adata
     if adata.is_view:
         adata._init_as_actual(adata.copy())  # writing into a view would change the values of the whole
-    notes = _name_uniquely(adata)
+    notes = [*map(str, adata.uns.pop("reading_notes", [])), *_name_uniquely(adata)]
     given = adata.X if already_logged else adata.layers.get("counts", adata.X)
-    values = _checked_values(given, adata.shape, already_logged=already_logged)
-    if not already_logged and (fractional := _share_of_fractions(values)):
+    values = checked_values(given, adata.shape, already_logged=already_logged, fix=partial(where_counts_are, adata))
+    if not already_logged and (fractional := share_of_fractions(values)):
         notes.append(f"{fractional:.1%} of the non-zero values are not integers: taken as expected counts")
 
     keep_cells = _count_nonzero(values, axis=1) > 0
@@ -189,38 +191,12 @@ def encoder_features(adata: AnnData, kind: Features = "counts") -> Matrix:
     return np.minimum(values / deviation, SCALED_LIMIT).astype(np.float32)
 
 
-def _checked_values(values: Matrix, shape: tuple[int, int], *, already_logged: bool) -> Matrix:
-    if values is None or 0 in shape:
-        raise DataError(f"the matrix is empty ({shape[0]} cells x {shape[1]} genes); check how the file was exported")
-    if not np.issubdtype(values.dtype, np.number):
-        raise DataError(f"the matrix holds {values.dtype} instead of numbers; leave only genes in its columns")
-    values = sp.csr_matrix(values) if sp.issparse(values) else np.asarray(values)
-    values = values.astype(np.float32)
-    data = values.data if sp.issparse(values) else values
-    for wrong, word in ((np.isnan(data), "NaN"), (np.isinf(data), "infinite"), (data < 0, "negative")):
-        if wrong.any():
-            raise DataError(
-                f"{int(wrong.sum())} values are {word}; counts are 0 or more. "
-                "Give the raw counts in X or layers['counts']"
-            )
-    if not already_logged and data.size and data.max() < LARGEST_LOG_VALUE and _share_of_fractions(values):
-        raise DataError(
-            f"the values are not integers and none exceeds {data.max():.2f}: they look log-transformed already. "
-            "Give the raw counts in X or layers['counts'] (round them if they are expected counts), "
-            "or pass --already-logged (already_logged=True) to use them as they are"
-        )
-    if already_logged and data.size and data.max() >= LARGEST_LOG_VALUE:
-        raise DataError(
-            f"already_logged is set but values reach {data.max():.6g}, which no log-transformed count does; "
-            "leave --already-logged (already_logged=True) out, or give the logged values in X"
-        )
-    if sp.issparse(values):
-        values.eliminate_zeros()
-    return values
-
-
 def _name_uniquely(adata: AnnData) -> list[str]:
     notes = []
+    # names of pandas' nullable kind cannot be written everywhere
+    adata.obs_names, adata.var_names = (
+        names.astype(str).astype(object) for names in (adata.obs_names, adata.var_names)
+    )
     for names, unique, what in (
         (adata.obs_names, adata.obs_names_make_unique, "cells"),
         (adata.var_names, adata.var_names_make_unique, "genes"),
@@ -231,11 +207,6 @@ def _name_uniquely(adata: AnnData) -> list[str]:
                 unique()
             notes.append(f"{repeated} {what} had the name of another; a number was added to theirs")
     return notes
-
-
-def _share_of_fractions(values: Matrix) -> float:
-    data = values.data if sp.issparse(values) else values[values != 0]
-    return float(np.mean(data != np.rint(data))) if data.size else 0.0
 
 
 def _count_nonzero(values: Matrix, *, axis: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "scrcl_edu"
 LAYERS = [
-    "errors files plotting devices saving neighbors",
+    "errors files plotting devices saving neighbors matrices",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
     "refinement evaluation baselines rivals consensus doubts parts",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrcl_edu.cli.output import JSON_OPTION, write_json
-from scrcl_edu.errors import DataError, DataNote, EvaluationError, InputFileError
+from scrcl_edu.errors import DataNote, EvaluationError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 )
 @click.option("--spatial", is_flag=True, help="Cells are spots with coordinates in obsm['spatial'].")
 @click.option("--already-logged", is_flag=True, help="The values are log-normalized and used as they are.")
+@click.option("--layer", help="Layer of INPUT that holds the counts.")
+@click.option("--raw", is_flag=True, help="The counts are in .raw of INPUT.")
+@click.option("--round", "rounded", is_flag=True, help="Round expected counts (SoupX, CellBender) to whole numbers.")
+@click.option("--genes-in-rows/--cells-in-rows", default=None, help="Of a text table; told by the names when left out.")
 @click.option("--stability", "n_seeds", default=0, help="Train so many times more, to see how sure each cell is.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interruption left beside OUT.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
@@ -62,6 +66,10 @@ def fit(
     protocol: Protocol,
     spatial: bool,
     already_logged: bool,
+    layer: str | None,
+    raw: bool,
+    rounded: bool,
+    genes_in_rows: bool | None,
     n_seeds: int,
     resume: bool,
     overwrite: bool,
@@ -71,11 +79,11 @@ def fit(
 ) -> None:
     """Find the cell types in INPUT: a dataset's name, or a file or folder of counts.
 
-    Understood are .h5ad, 10x .h5, a 10x .mtx folder, .csv and .tsv (also .gz), and .loom.
+    Understood are .h5ad, 10x .h5, a 10x .mtx folder, Space Ranger's outs, .csv and .tsv (also .gz), and .loom.
 
     The result cannot take new cells: `scrcl-edu assign` gives them the clusters of their nearest neighbors in it.
     """
-    from scrcl_edu import files, recipes
+    from scrcl_edu import datasets, files, recipes
 
     outputs = {"--out": out, "--figure": figure, "--json": json_file}
     files.check_outputs(outputs, overwrite=overwrite, silent=quiet)
@@ -85,7 +93,7 @@ def fit(
         recipe_name, spatial=spatial, n_top_genes=n_top_genes, n_neighbors=n_neighbors, epochs=epochs
     )
     with files.claimed(out):
-        adata = _read(source)
+        adata = datasets.open_input(source, layer=layer, raw=raw, rounded=rounded, genes_in_rows=genes_in_rows)
 
         from scrcl_edu import fitting, saving
         from scrcl_edu.doubts import check_column
@@ -178,10 +186,11 @@ def assign(
     files.check_outputs({"--out": out}, overwrite=overwrite)
 
     from scrcl_edu import assigning, saving
+    from scrcl_edu.datasets import open_input
 
     old = saving.read_result(fitted, key)
     with files.claimed(out):
-        adata = _read(source)
+        adata = open_input(source)
         saving.make_storable(adata)
         adata = assigning.assign(adata, old, key=key, n_neighbors=n_neighbors, already_logged=already_logged)
         saving.write_h5ad(adata, out, overwrite=overwrite)
@@ -191,18 +200,6 @@ def assign(
     click.echo(
         f"{unsure} cells have no majority among their neighbors, {int(adata.obs[f'{key}_far'].sum())} are far off"
     )
-
-
-def _read(source: str) -> AnnData:
-    from scrcl_edu import datasets as registry
-
-    if Path(source).exists():
-        return registry.read_input(source)
-    try:
-        name = registry.card(source).name
-    except DataError as error:
-        raise InputFileError(f"{source} is not there as a file or folder, and {error}") from error
-    return registry.load(name)
 
 
 def _result(adata: AnnData, source: str, labels: str | None) -> tuple[dict[str, Any], EvaluationError | None]:

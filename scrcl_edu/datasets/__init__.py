@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scrcl_edu.datasets.loading import get, load
+from scrcl_edu.datasets.loading import get, load, open_input
 from scrcl_edu.datasets.reading import read_input
 from scrcl_edu.datasets.registry import Card, card, cards, markdown_table, names
 from scrcl_edu.datasets.released import released, released_embeddings
@@ -20,6 +20,7 @@ __all__ = [
     "load",
     "markdown_table",
     "names",
+    "open_input",
     "read_input",
     "released",
     "released_embeddings",

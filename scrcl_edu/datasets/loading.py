@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scrcl_edu.datasets import download, embedded, parsers, registry
-from scrcl_edu.datasets.reading import explaining
-from scrcl_edu.errors import DataError, DownloadError, InputFileError, ScrclError
+from scrcl_edu.datasets import download, embedded, folders, parsers, registry
+from scrcl_edu.datasets.reading import explaining, read_input
+from scrcl_edu.errors import DataError, DownloadError, InputFileError, ScrclError, SettingsError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -57,6 +57,40 @@ def load(name: str, *, cache: str | Path | None = None, progress: bool = True) -
         raise failures[0]
     kind = DownloadError if all(isinstance(f, DownloadError) for f in failures) else DataError
     raise kind(f"{card.name}: none of its {len(failures)} sources could be used.\n" + "\n".join(map(str, failures)))
+
+
+def open_input(source: str, **options: Any) -> AnnData:
+    """Read a user's file or folder, or load a dataset, whichever `source` names.
+
+    Parameters
+    ----------
+    source
+        A path or a name of :func:`names`. A folder that has a dataset's name by chance does not hide the dataset when
+        no matrix can be in it; otherwise the folder is read, and a note says how to get the dataset.
+    options
+        Of :func:`~scrcl_edu.datasets.read_input`; only for files and folders.
+
+    Raises
+    ------
+    InputFileError
+        When there is neither such a path nor such a dataset.
+    SettingsError
+        When a dataset is asked for with options of files.
+    """
+    path = Path(source)
+    named = source in registry.names()
+    if path.exists() and not (named and path.is_dir() and not folders.may_hold_counts(path)):
+        adata = read_input(source, **options)
+        if named:
+            parsers.add_notes(adata, f"{source} here was read, not the dataset of that name; rename it to get that one")
+        return adata
+    try:
+        name = registry.card(source).name
+    except DataError as error:
+        raise InputFileError(f"{source} is not there as a file or folder, and {error}") from error
+    if any(value not in (None, False) for value in options.values()):
+        raise SettingsError(f"{name} is a dataset, whose counts are known; leave the options of reading out")
+    return load(name)
 
 
 def get(name: str, *, cache: str | Path | None = None, progress: bool = True) -> list[Path]:

@@ -5,6 +5,7 @@ Nothing in a file is executed: HDF5 is read through h5py, text through pandas, M
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scrcl_edu.errors import DataError, InputFileError
+from scrcl_edu.matrices import check_structure
 
 if TYPE_CHECKING:
     import h5py
-    import pandas as pd
     from anndata import AnnData
 
 _SPARSE_BELOW = 0.5  # share of non-zero values under which CSR takes less memory than a dense array
-_GENE_NAMES = r"^(?:ENS[A-Z]*G\d{6,}|(?:MT|mt)-\w+|(?:RP[LS]|Rp[ls])\d+\w*|ACTB|Actb|GAPDH|Gapdh)(?:\.\d+)?$"
+_GENOME = r"^(GRCh\d+|hg\d+|GRCm\d+|mm\d+)[-_.]*"
 
 
 def compact(matrix: Any) -> Any:
@@ -28,6 +29,7 @@ def compact(matrix: Any) -> Any:
     from scipy import sparse
 
     if sparse.issparse(matrix):
+        check_structure(matrix)
         matrix = sparse.csr_matrix(matrix, dtype=np.float32)
         matrix.sum_duplicates()
         return matrix if matrix.nnz < _SPARSE_BELOW * np.prod(matrix.shape, dtype=float) else matrix.toarray()
@@ -64,15 +66,41 @@ def numbered(prefix: str, n: int) -> list[str]:
 def h5ad(path: Path) -> AnnData:
     """An .h5ad file; when it has no `X`, its counts layer takes that place."""
     import anndata
+    import h5py
 
+    with h5py.File(path) as file:
+        _check_layout(path, file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         adata = anndata.read_h5ad(path)
-    if adata.X is None:
-        if "counts" not in adata.layers:
-            raise DataError(f'{path} has no matrix X; store the counts in X or in layers["counts"]')
-        adata.X = adata.layers["counts"].copy()
+    if adata.X is None and "counts" in adata.layers:
+        adata.X = adata.layers["counts"]  # not copied: preprocessing makes what it changes
     return adata
+
+
+def _check_layout(path: Path, file: h5py.File) -> None:
+    """Name what anndata would only stumble over: a MuData file, half precision, a layer with a slash in its name."""
+    import h5py
+
+    if "mod" in file:
+        raise DataError(
+            f"{path} is a MuData file with {', '.join(file['mod'])} inside, which is not read; save the one with the "
+            f"counts: mudata.read_h5mu({path.name!r})['rna'].write_h5ad('rna.h5ad')"
+        )
+    layers = file.get("layers", {})
+    for name, group in layers.items():
+        if isinstance(group, h5py.Group) and len(group) and not {"data", "indptr"} & set(group):
+            raise DataError(
+                f"{path}: layer {f'{name}/{next(iter(group))}'!r} has a slash in its name, which cannot be read back; "
+                "rename it where the file comes from, and write the file again"
+            )
+    for name, part in (("X", file.get("X")), *((f"layers[{key!r}]", layers[key]) for key in layers)):
+        values = part["data"] if isinstance(part, h5py.Group) and "data" in part else part
+        if isinstance(part, h5py.Group) and getattr(values, "dtype", None) == np.float16:
+            raise DataError(
+                f"{path}: {name} is a sparse matrix of float16, which scipy cannot hold; "
+                "write it as float32 (adata.X.astype('float32')) where the file comes from"
+            )
 
 
 def tenx_h5(path: Path) -> AnnData:
@@ -89,29 +117,31 @@ def tenx_h5(path: Path) -> AnnData:
         group = file["matrix"] if "matrix" in file else file[next(iter(file))]
         n_genes, n_cells = group["shape"][:]
         parts = (group["data"][:], group["indices"][:], group["indptr"][:])
-        matrix = sparse.csc_matrix(parts, shape=(n_genes, n_cells)).T  # (n_cells, n_genes)
+        matrix = sparse.csr_matrix(parts, shape=(n_cells, n_genes))
         features = group["features"] if "features" in group else group
         symbols = features["name"] if "name" in features else features["gene_names"]
         ids = features["id"] if "id" in features else features["genes"]
         adata = assemble(matrix, group["barcodes"][:], symbols[:])
         adata.var["gene_ids"] = names(ids[:])
         kinds = names(features["feature_type"][:]) if "feature_type" in features else None
+        if "genome" in features:
+            adata.var["genome"] = names(features["genome"][:])
     return _gene_expression(adata, kinds)
 
 
-def tenx_mtx(folder: Path) -> AnnData:
-    """A folder of Cell Ranger: matrix.mtx, barcodes.tsv, genes.tsv or features.tsv, each maybe gzipped."""
+def tenx_mtx(folder: Path, prefix: str = "") -> AnnData:
+    """A folder of Cell Ranger: matrix.mtx, barcodes.tsv, genes.tsv or features.tsv, each maybe gzipped and prefixed."""
     import pandas as pd
     from scipy.io import mmread
 
     def find(*stems: str) -> Path:
         for stem in stems:
-            for path in (folder / stem, folder / f"{stem}.gz"):
+            for path in (folder / f"{prefix}{stem}", folder / f"{prefix}{stem}.gz"):
                 if path.is_file():
                     return path
         there = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
         raise InputFileError(
-            f"{folder} has no {' or '.join(stems)}[.gz] (it holds {there}); "
+            f"{folder} has no {prefix}{f' or {prefix}'.join(stems)}[.gz] (it holds {there}); "
             "a 10x folder has matrix.mtx, barcodes.tsv and genes.tsv or features.tsv"
         )
 
@@ -119,9 +149,30 @@ def tenx_mtx(folder: Path) -> AnnData:
     features = pd.read_csv(find("features.tsv", "genes.tsv"), sep="\t", header=None, dtype=str, na_filter=False)
     barcodes = pd.read_csv(find("barcodes.tsv"), sep="\t", header=None, dtype=str, na_filter=False)[0]
     matrix = mmread(mtx, spmatrix=True).T  # (n_cells, n_genes)
+    barcodes, features, turned, notes = _fitting(matrix.shape, barcodes, features)
+    if turned:
+        notes.append(f"{mtx.name} has cells in its rows, where 10x writes genes; it was transposed")
+        matrix = matrix.T
     adata = assemble(matrix, barcodes, features[min(1, features.shape[1] - 1)])
+    add_notes(adata, *notes)
     adata.var["gene_ids"] = features[0].to_numpy()
     return _gene_expression(adata, features[2].to_numpy() if features.shape[1] > 2 else None)
+
+
+def _fitting(shape: tuple[int, int], barcodes: Any, features: Any) -> tuple[Any, Any, bool, list[str]]:
+    """Names that fit a matrix (n_cells, n_genes): without a header if there is one, and whether it must be turned."""
+    for turned, header_1, header_2 in itertools.product((0, 1), repeat=3):
+        if shape[:: -1 if turned else 1] == (len(barcodes) - header_1, len(features) - header_2):
+            heads = [barcodes.iloc[0]] * header_1 + [features.iloc[0, 0]] * header_2
+            notes = [f"{head!r}, the first line of a list of names, was taken as its header" for head in heads]
+            return barcodes[header_1:], features[header_2:], bool(turned), notes
+    return barcodes, features, False, []
+
+
+def add_notes(adata: AnnData, *notes: str) -> None:
+    """Keep what the user is to hear about reading until preprocessing says it."""
+    if notes:
+        adata.uns["reading_notes"] = [*adata.uns.get("reading_notes", []), *notes]
 
 
 def _gene_expression(adata: AnnData, kinds: np.ndarray | None) -> AnnData:
@@ -131,66 +182,22 @@ def _gene_expression(adata: AnnData, kinds: np.ndarray | None) -> AnnData:
             raise DataError(f"no feature is of type 'Gene Expression', only {sorted(set(kinds))}; give expression data")
         if not keep.all():
             adata = adata[:, keep].copy()
+    _note_genomes(adata)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         adata.var_names_make_unique()  # several Ensembl ids share a symbol; var["gene_ids"] tells them apart
     return adata
 
 
-def table(path: Path, separator: str = ",", *, genes_in_rows: bool | None = None) -> AnnData:
-    """A table of numbers with names in its first row and column, maybe gzipped.
-
-    Cells are in rows unless `genes_in_rows`; None looks at which side has names that only genes have.
-    Columns that are text throughout are annotations of the cells.
-    """
-    frame = read_frame(path, separator)
-    text = [c for c in frame if frame[c].dtype == object or frame[c].dtype == bool]
-    if text and len(text) == frame.shape[1]:
-        raise InputFileError(f"{path} holds no numbers; give a table with one cell per row and one gene per column")
-    for column in text:
-        _check_annotation(path, frame[column])
-    annotations, frame = frame[text], frame.drop(columns=text)
-    if genes_in_rows is None:
-        genes_in_rows = _n_genes(frame.index) > _n_genes(frame.columns)
-        if genes_in_rows:
-            warnings.warn(f"{path.name} has genes in its rows; it was transposed", UserWarning, stacklevel=3)
-    values = frame.to_numpy(dtype=np.float32)
-    if genes_in_rows:
-        return assemble(values.T, frame.columns, frame.index)
-    adata = assemble(values, frame.index, frame.columns)
-    for column in text:
-        adata.obs[str(column)] = annotations[column].astype("category").to_numpy()
-    return adata
-
-
-def read_frame(path: Path, separator: str) -> pd.DataFrame:
-    """A text table with names in the first row and column; the corner may be missing, as R writes it."""
-    import pandas as pd
-
-    frame = pd.read_csv(path, sep=separator, low_memory=False)
-    if isinstance(frame.index, pd.RangeIndex):
-        frame = frame.set_index(frame.columns[0])
-    if frame.empty:
-        raise InputFileError(f"{path} holds no values; give a table with one cell per row and one gene per column")
-    return frame
-
-
-def _n_genes(labels: Any) -> int:
-    import pandas as pd
-
-    return int(pd.Series(names(labels)).str.match(_GENE_NAMES).sum())
-
-
-def _check_annotation(path: Path, column: pd.Series) -> None:
-    import pandas as pd
-
-    present = column[column.notna()]
-    wrong = pd.to_numeric(present, errors="coerce").isna()
-    if wrong.any() and not wrong.all():
-        cell = present.index[wrong.to_numpy()][0]
-        raise DataError(
-            f"{path}: column {column.name!r}, row {cell!r} is {present[wrong].iloc[0]!r}, which is not a number "
-            "although others in that column are; correct it or remove the column"
+def _note_genomes(adata: AnnData) -> None:
+    """Say when genes of several genomes are there, by the file's word or by the prefix that Cell Ranger gives them."""
+    genomes = adata.var["genome"] if "genome" in adata.var else adata.var_names.str.extract(_GENOME, expand=False)
+    found = sorted({str(genome) for genome in genomes if isinstance(genome, str) and genome})
+    if len(found) > 1:
+        add_notes(
+            adata,
+            f"genes of several genomes are there ({', '.join(found)}): clusters will mostly tell the species apart; "
+            "keep one genome's cells and genes to find cell types",
         )
 
 

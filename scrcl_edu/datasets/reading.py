@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scrcl_edu.datasets import parsers
-from scrcl_edu.errors import InputFileError, ScrclError
+import numpy as np
+
+from scrcl_edu.datasets import folders, parsers, textual
+from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
+from scrcl_edu.matrices import check_all
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,7 +29,14 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
 
 
-def read_input(path: str | Path, *, genes_in_rows: bool | None = None) -> AnnData:
+def read_input(
+    path: str | Path,
+    *,
+    genes_in_rows: bool | None = None,
+    layer: str | None = None,
+    raw: bool = False,
+    rounded: bool = False,
+) -> AnnData:
     """Read a count matrix from a file or a folder of one of the usual kinds.
 
     Parameters
@@ -36,18 +46,25 @@ def read_input(path: str | Path, *, genes_in_rows: bool | None = None) -> AnnDat
         one; `.csv`, `.tsv`, `.txt` (tab separated), also gzipped, with names in the first row and column; `.loom`.
     genes_in_rows
         For text tables: True when genes are in rows, False when cells are (as scanpy expects). None looks at the names.
+    layer
+        Name of the layer that holds the counts.
+    raw
+        Whether the counts are in `.raw`, with its genes.
+    rounded
+        Round the values to whole numbers, for expected counts (SoupX, CellBender, DecontX).
 
     Returns
     -------
     AnnData of shape (n_cells, n_genes) with the file's values in `X`, float32, sparse when that is smaller.
-    Whether they are counts is checked in preprocessing.
+    Whether they are counts is checked in preprocessing, which also says the notes in ``uns["reading_notes"]``.
 
     Raises
     ------
     InputFileError
         When the path does not exist, is of another kind, is truncated or damaged.
     DataError
-        When the content does not make a matrix (names that do not match its shape, text among numbers).
+        When the content does not make a matrix (names that do not match its shape, text among numbers), a matrix is
+        damaged, there is no such layer, or the names of a table do not tell cells from genes.
 
     Notes
     -----
@@ -59,6 +76,13 @@ def read_input(path: str | Path, *, genes_in_rows: bool | None = None) -> AnnDat
     reader = _reader(path, genes_in_rows)
     with explaining(path):
         adata = reader()
+    try:
+        check_all(adata)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    adata = _chosen(path, adata, layer, raw=raw)
+    if rounded:
+        _round(adata)
     if 0 in adata.shape:
         raise InputFileError(
             f"{path} holds {adata.n_obs} cells and {adata.n_vars} genes; give a file with at least one of each"
@@ -66,9 +90,38 @@ def read_input(path: str | Path, *, genes_in_rows: bool | None = None) -> AnnDat
     return adata
 
 
+def _chosen(path: Path, adata: AnnData, layer: str | None, *, raw: bool) -> AnnData:
+    """Put what the user named where the counts are looked for."""
+    if layer is not None and raw:
+        raise SettingsError("--layer and --raw both say where the counts are; give one of them")
+    if layer is not None:
+        if layer not in adata.layers:
+            raise DataError(f"{path} has no layer {layer!r}; its layers are: {', '.join(adata.layers) or 'none'}")
+        adata.layers["counts"] = adata.layers[layer]
+    if raw:
+        if adata.raw is None:
+            raise DataError(f"{path} has no .raw; leave --raw out, or name a layer with --layer")
+        adata = adata.raw.to_adata()
+        adata.raw = None
+    if adata.X is None and "counts" not in adata.layers:
+        there = " and ".join([*(f"--layer {name}" for name in adata.layers), *["--raw"] * (adata.raw is not None)])
+        fix = f"take its counts with {there}" if there else 'store the counts in X or in layers["counts"]'
+        raise DataError(f"{path} has no matrix X; {fix}")
+    if adata.X is None:
+        adata.X = adata.layers["counts"]
+    return adata
+
+
+def _round(adata: AnnData) -> None:
+    """Whole numbers in place of fractions, where the counts are looked for."""
+    counts = adata.layers["counts"] if "counts" in adata.layers else adata.X
+    adata.layers["counts"] = counts.rint() if hasattr(counts, "indptr") else np.rint(counts)
+    parsers.add_notes(adata, "values were rounded to whole numbers (--round)")
+
+
 def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
     if path.is_dir():
-        return lambda: parsers.tenx_mtx(path)
+        return lambda: folders.read(path)
     if path.stat().st_size == 0:
         raise InputFileError(f"{path} is empty (0 bytes); copy or download it again")
     suffixes = [s.lower() for s in path.suffixes]
@@ -78,11 +131,15 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
     with path.open("rb") as file:
         start = file.read(8)
     if kind == ".mtx":
-        return lambda: parsers.tenx_mtx(path.parent)
+        return lambda: parsers.tenx_mtx(path.parent, folders.prefix_of(path))
     if kind in _TABLES:
         if gzipped != (start[:2] == _GZIP) or start == _HDF5:
             raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; export it again")
-        return lambda: parsers.table(path, _TABLES[kind], genes_in_rows=genes_in_rows)
+        return lambda: textual.table(path, _TABLES[kind], genes_in_rows=genes_in_rows)
+    if kind == ".h5ad" and start[:2] == _GZIP:
+        raise InputFileError(
+            f"{path} is gzipped, of a kind that is not read; unpack it first (gunzip). Allowed: {KINDS}"
+        )
     if kind not in (".h5ad", ".h5", ".hdf5", ".loom") or gzipped:
         named = "".join(suffixes) or "no suffix"
         raise InputFileError(f"{path} is of a kind that is not read ({named}); allowed: {KINDS}")
@@ -102,7 +159,7 @@ def _hdf5(path: Path) -> AnnData:
         keys = set(file)
         groups = [file[k] for k in keys if isinstance(file.get(k, getlink=False), h5py.Group)]
         barcodes = any("barcodes" in g for g in groups)
-    if {"obs", "var"} <= keys and "exprs" not in keys:
+    if "mod" in keys or ({"obs", "var"} <= keys and "exprs" not in keys):
         return parsers.h5ad(path)
     if {"matrix", "row_attrs", "col_attrs"} <= keys:
         return parsers.loom(path)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scrcl_edu.datasets import parsers
+from scrcl_edu.datasets import parsers, textual
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 def sc_mixology(counts: Path, metadata: Path) -> AnnData:
     """CSV of genes x cells beside a CSV of the cells, both as R writes them (no name over the first column)."""
-    adata = parsers.table(counts, genes_in_rows=True)
-    adata.obs = adata.obs.join(parsers.read_frame(metadata, ","))
+    adata = textual.table(counts, genes_in_rows=True)
+    adata.obs = adata.obs.join(textual.read_frame(metadata, ","))
     return labelled(adata, adata.obs["cell_line_demuxlet"])
 
 
 def rna_mixtures(counts: Path, metadata: Path) -> AnnData:
     """As :func:`sc_mixology`; the class is the mixture, the shares of the three cell lines."""
-    adata = parsers.table(counts, genes_in_rows=True)
-    shares = parsers.read_frame(metadata, ",")[["H2228_prop", "H1975_prop", "HCC827_prop"]].reindex(adata.obs_names)
+    adata = textual.table(counts, genes_in_rows=True)
+    shares = textual.read_frame(metadata, ",")[["H2228_prop", "H1975_prop", "HCC827_prop"]].reindex(adata.obs_names)
     mixed = shares.astype(float).astype(str).agg("/".join, axis=1)
     adata.obs["label"] = mixed.where(shares.notna().all(axis=1)).to_numpy()
     return labelled(adata, adata.obs["label"])
@@ -168,14 +168,14 @@ def came_sample(wheel: Path, *, member: str) -> AnnData:
 
 def human_esc(path: Path) -> AnnData:
     """CSV of genes x cells; the label is the column's name up to the first underscore."""
-    adata = parsers.table(path, genes_in_rows=True)
+    adata = textual.table(path, genes_in_rows=True)
     adata.obs["cell_type"] = adata.obs_names.str.split("_").str[0]
     return adata
 
 
 def li_tumor(path: Path) -> AnnData:
     """CSV of genes x cells; columns `<id>__<type>__<color>`, rows `<place>_<symbol>_<Ensembl id>`."""
-    adata = parsers.table(path, genes_in_rows=True)
+    adata = textual.table(path, genes_in_rows=True)
     adata.obs["cell_type"] = [name.split("__")[1] if "__" in name else "NA" for name in adata.obs_names]
     adata.var["gene"] = [name.split("_")[1] if name.count("_") > 1 else name for name in adata.var_names]
     return labelled(adata, adata.obs["cell_type"].replace("NA", np.nan))
@@ -252,7 +252,7 @@ def visium(counts: Path, spatial: Path, metadata: Path, *, label: str) -> AnnDat
         with files[name]() as stream:
             positions = pd.read_csv(stream, header=0 if name.endswith("positions.csv") else None)
     adata = _placed(parsers.tenx_h5(counts), positions)
-    frame = parsers.read_frame(metadata, "\t")
+    frame = textual.read_frame(metadata, "\t")
     if label not in frame:
         raise DataError(f"{metadata} has no column {label!r}, only {', '.join(map(str, frame.columns[:8]))}")
     adata.obs[label] = frame[label].reindex(adata.obs_names).to_numpy()
@@ -272,7 +272,7 @@ def _placed(adata: AnnData, positions: pd.DataFrame) -> AnnData:
 
 def her2st(counts: Path, regions: Path) -> AnnData:
     """A table of spots ("10x13") x genes, and the pathologist's table; spots left undetermined are dropped."""
-    adata = parsers.table(counts, "\t", genes_in_rows=False)
+    adata = textual.table(counts, "\t", genes_in_rows=False)
     frame = pd.read_csv(regions, sep="\t").dropna(subset=["x", "y"])
     frame.index = [f"{x:.0f}x{y:.0f}" for x, y in zip(frame["x"].round(), frame["y"].round(), strict=True)]
     frame = frame[~frame.index.duplicated()].reindex(adata.obs_names)
