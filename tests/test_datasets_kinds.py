@@ -1,0 +1,349 @@
+"""Files as people have them: each kind that is easily read wrong gives the right counts, a note, or a reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.io import mmwrite
+from test_datasets_studies import counts, dense, write_tenx_v3
+
+from scrcl_edu.datasets import open_input, read_input
+from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
+from scrcl_edu.graphs import spatial_graph
+from scrcl_edu.preprocessing import preprocess
+
+CELLS = [f"AAAC{i:04d}-1" for i in range(8)]
+GENES = [f"FBgn{i:07d}" for i in range(5)]
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(counts(8, 5), index=CELLS, columns=GENES)
+
+
+def in_memory(frame: pd.DataFrame) -> anndata.AnnData:
+    matrix = sparse.csr_matrix(frame.to_numpy(np.float32))
+    return anndata.AnnData(matrix, obs=frame[[]], var=frame.T[[]])
+
+
+def notes(adata: anndata.AnnData) -> str:
+    return " ".join(adata.uns.get("reading_notes", []))
+
+
+def assert_holds(adata: anndata.AnnData, frame: pd.DataFrame) -> None:
+    assert adata.obs_names.tolist() == frame.index.astype(str).tolist()
+    assert adata.var_names.tolist() == frame.columns.astype(str).tolist()
+    assert np.array_equal(dense(adata), frame.to_numpy())
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
+@pytest.mark.parametrize("layer", [False, True])
+def test_entries_that_are_there_twice_are_summed_before_the_logarithm(kind, layer, frame):
+    once = kind(frame.to_numpy(np.float32))
+    ones = np.ones(once.nnz, np.float32)
+    twice = (np.stack([once.data - ones, ones], 1).ravel(), np.repeat(once.indices, 2), once.indptr * 2)
+    given = anndata.AnnData(kind(twice, shape=once.shape))
+    if layer:
+        given.layers["counts"], given.X = given.X, None
+    expected = anndata.AnnData(once)
+    preprocess(given)
+    preprocess(expected)
+    assert np.array_equal(dense(given), dense(expected))
+
+
+@pytest.mark.parametrize("place", ["X", "layers/counts", "raw/X"])
+@pytest.mark.parametrize("damage", ["negative", "too large", "decreasing"])
+def test_a_sparse_matrix_that_points_outside_itself_is_refused_by_name(place, damage, frame, tmp_path):
+    adata = in_memory(frame)
+    adata.layers["counts"] = adata.X.copy()
+    adata.raw = adata
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        if damage == "decreasing":
+            file[place]["indptr"][3] = file[place]["indptr"][-1] + 2
+        else:
+            file[place]["indices"][2] = -5 if damage == "negative" else 5
+    with pytest.raises(ScrclError, match=r"a\.h5ad.*(damaged).*export") as caught:
+        read_input(tmp_path / "a.h5ad")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", [-1, 8])
+def test_the_matrix_of_a_10x_file_is_checked_before_it_is_used(damage, frame, tmp_path):
+    write_tenx_v3(tmp_path / "a.h5", frame.to_numpy(), CELLS)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["matrix/indices"][0] = damage
+    with pytest.raises(DataError, match="its indices go from"):
+        read_input(tmp_path / "a.h5")
+
+
+def test_a_damaged_matrix_from_python_is_refused_too(frame):
+    adata = in_memory(frame)
+    adata.X.indices[0] = 10**6
+    with pytest.raises(DataError, match=r"X is damaged: its indices go from 0 to 1000000, allowed are 0 to 4"):
+        preprocess(adata)
+
+
+def test_an_anndata_that_is_not_in_memory_is_refused_with_the_fix(frame, tmp_path):
+    in_memory(frame).write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(DataError, match=r"adata = adata\.to_memory\(\)"):
+        preprocess(anndata.read_h5ad(tmp_path / "a.h5ad", backed="r"))
+
+
+@pytest.mark.parametrize(
+    "genes",
+    [
+        GENES,
+        [f"AT1G{i:05d}" for i in range(5)],
+        ["1000", "7157", "672", "1956", "3845"],
+        ["NA", "nan", "NULL", "None", ""],
+    ],
+)
+def test_genes_in_rows_are_turned_with_a_note(genes, frame, tmp_path):
+    frame.columns = genes
+    frame.T.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert_holds(read, frame)
+    assert "has genes in its rows" in notes(read)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_names_that_tell_nothing_are_refused_until_the_direction_is_said(turned, frame, tmp_path):
+    frame.index, frame.columns = [f"u{i}" for i in range(8)], [f"v{i}" for i in range(5)]
+    (frame.T if turned else frame).to_csv(tmp_path / "a.csv")
+    with pytest.raises(DataError, match="--genes-in-rows or --cells-in-rows"):
+        read_input(tmp_path / "a.csv")
+    assert_holds(read_input(tmp_path / "a.csv", genes_in_rows=turned), frame)
+
+
+def test_numbers_about_cells_are_not_taken_for_genes(frame, tmp_path):
+    wide = frame.assign(n_counts=frame.sum(axis=1), percent_mito=0.03, cluster=range(8))
+    wide.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert_holds(read, frame)
+    assert read.obs["cluster"].tolist() == list(range(8))
+    assert "n_counts, percent_mito, cluster describe cells" in notes(read)
+
+
+def test_a_table_without_names_loses_neither_a_row_nor_a_column(frame, tmp_path):
+    frame.iloc[0] = 0
+    frame.to_csv(tmp_path / "a.csv", header=False, index=False)
+    read = read_input(tmp_path / "a.csv")
+    assert np.array_equal(dense(read), frame.to_numpy())
+    assert "has no names" in notes(read)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "note"),
+    [
+        ("a.csv", {"sep": ";"}, "semicolons"),
+        ("a.csv", {"sep": "\t"}, "tabs"),
+        ("a.tsv", {"sep": ","}, "commas"),
+        ("a.txt", {"sep": "\t", "encoding": "utf-16"}, "UTF-16"),
+        ("a.csv", {"sep": ";", "decimal": ","}, "decimal commas"),
+    ],
+)
+def test_other_signs_and_encodings_are_read_and_said(name, options, note, frame, tmp_path):
+    frame = frame + 0.5 if "decimal" in options else frame
+    frame.to_csv(tmp_path / name, **options)
+    read = read_input(tmp_path / name)
+    assert_holds(read, frame)
+    assert note in notes(read)
+
+
+def write_mtx(folder: Path, frame: pd.DataFrame, prefix: str = "", *, turned: bool = False, header: bool = False):
+    folder.mkdir(parents=True)
+    with gzip.open(folder / f"{prefix}matrix.mtx.gz", "wb") as file:
+        mmwrite(file, sparse.coo_matrix(frame.to_numpy() if turned else frame.to_numpy().T))
+    (folder / f"{prefix}barcodes.tsv").write_text("\n".join(["barcode"] * header + list(frame.index)))
+    (folder / f"{prefix}features.tsv").write_text("\n".join(f"{g}\t{g}\tGene Expression" for g in frame.columns))
+
+
+@pytest.mark.parametrize(
+    ("inner", "options", "note"),
+    [
+        ("", {"prefix": "GSM1_"}, "GSM1_matrix.mtx.gz was read"),
+        ("filtered_feature_bc_matrix", {}, "filtered_feature_bc_matrix/matrix.mtx.gz was read"),
+        ("", {"turned": True}, "it was transposed"),
+        ("", {"header": True}, "'barcode', the first line"),
+    ],
+)
+def test_10x_folders_as_they_lie_about(inner, options, note, frame, tmp_path):
+    write_mtx(tmp_path / "run" / inner, frame, **options)
+    read = read_input(tmp_path / "run")
+    assert_holds(read, frame)
+    assert note in notes(read)
+
+
+def test_a_folder_of_several_samples_asks_which(frame, tmp_path):
+    write_mtx(tmp_path / "all" / "one", frame)
+    write_mtx(tmp_path / "all" / "two", frame)
+    with pytest.raises(InputFileError, match=r"several matrices \(one/matrix.mtx.gz, two/matrix.mtx.gz\)"):
+        read_input(tmp_path / "all")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_space_rangers_folder_gives_the_spots_under_tissue_with_their_places(version, frame, tmp_path):
+    (tmp_path / "outs" / "spatial").mkdir(parents=True)
+    write_tenx_v3(tmp_path / "outs" / "filtered_feature_bc_matrix.h5", frame.to_numpy(), CELLS)
+    places = pd.DataFrame({"barcode": CELLS[::-1], "in_tissue": 1, "array_row": 3, "array_col": 4})
+    places = places.assign(y=np.arange(8) * 10, x=np.arange(8) * 7)
+    places.loc[0, "in_tissue"] = 0  # the last cell
+    name = "tissue_positions_list.csv" if version == 1 else "tissue_positions.csv"
+    places.to_csv(tmp_path / "outs" / "spatial" / name, header=version == 2, index=False)
+    read = read_input(tmp_path / "outs")
+    assert read.obs_names.tolist() == CELLS[:7]
+    assert np.array_equal(dense(read), frame.to_numpy()[:7])
+    assert read.obsm["spatial"][0].tolist() == [49, 70]
+    assert "1 spots outside the tissue" in notes(read)
+
+
+def test_counts_elsewhere_in_the_file_are_pointed_to_and_taken(frame, tmp_path):
+    adata = in_memory(frame)
+    adata.raw = adata
+    adata.layers["umi"] = adata.X.copy()
+    adata.X = adata.X.log1p() - sparse.csr_matrix(np.full(adata.shape, 0.5, np.float32))
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(
+        DataError, match=r"negative.*Counts are in \.raw \(--raw\) and in layers\['umi'\] \(--layer umi\)"
+    ):
+        preprocess(read_input(tmp_path / "a.h5ad"))
+    for options in ({"raw": True}, {"layer": "umi"}):
+        read = read_input(tmp_path / "a.h5ad", **options)
+        preprocess(read)
+        kept = frame.loc[read.obs_names, read.var_names].to_numpy()
+        assert np.array_equal(np.asarray(read.layers["counts"].todense()), kept)
+    with pytest.raises(DataError, match="no layer 'other'; its layers are: umi"):
+        read_input(tmp_path / "a.h5ad", layer="other")
+    with pytest.raises(SettingsError, match="give one of them"):
+        read_input(tmp_path / "a.h5ad", layer="umi", raw=True)
+
+
+def test_expected_counts_are_a_choice_of_their_own(frame, tmp_path):
+    adata = in_memory(frame)
+    adata.X.data -= np.float32(0.2)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(DataError, match=r"expected counts.*--round"):
+        preprocess(read_input(tmp_path / "a.h5ad"))
+    read = read_input(tmp_path / "a.h5ad", rounded=True)
+    preprocess(read)
+    assert np.array_equal(read.layers["counts"].toarray(), frame.loc[read.obs_names, read.var_names].to_numpy())
+
+
+def test_names_of_pandas_nullable_kind_become_text(frame):
+    adata = in_memory(frame)
+    adata.obs.index = adata.obs.index.astype("string")
+    preprocess(adata)
+    assert adata.obs_names.dtype == object
+
+
+def test_two_genomes_are_named(frame, tmp_path):
+    frame.columns = ["GRCh38_A", "GRCh38_B", "mm10___a", "mm10___b", "mm10___c"]
+    write_mtx(tmp_path / "run", frame)
+    assert "several genomes are there (GRCh38, mm10)" in notes(read_input(tmp_path / "run"))
+
+
+def test_a_muon_file_a_layer_with_a_slash_and_half_precision_are_not_called_damaged(frame, tmp_path):
+    in_memory(frame).write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        file.copy("X", "layers/log/v1")
+    with pytest.raises(DataError, match="layer 'log/v1' has a slash"):
+        read_input(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "m.h5ad", "w") as file:
+        file.create_group("mod/rna")
+        file.create_group("obs")
+    with pytest.raises(DataError, match="MuData file with rna inside"):
+        read_input(tmp_path / "m.h5ad")
+    in_memory(frame).write_h5ad(tmp_path / "h.h5ad")
+    with h5py.File(tmp_path / "h.h5ad", "r+") as file:
+        values = file["X/data"][:].astype(np.float16)
+        del file["X/data"]
+        file["X/data"] = values
+    with pytest.raises(DataError, match="X is a sparse matrix of float16"):
+        read_input(tmp_path / "h.h5ad")
+
+
+def test_zarr_and_gzip_say_how_to_go_on(tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / ".zgroup").write_text("{}")
+    with pytest.raises(InputFileError, match=r"zarr store.*anndata\.read_zarr"):
+        read_input(tmp_path / "a.zarr")
+    (tmp_path / "a.h5ad.gz").write_bytes(gzip.compress(b"\x89HDF\r\n\x1a\n"))
+    with pytest.raises(InputFileError, match="gunzip"):
+        read_input(tmp_path / "a.h5ad.gz")
+
+
+def test_a_folder_that_happens_to_have_a_datasets_name_does_not_hide_it(frame, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pbmc68k_reduced").mkdir()
+    assert open_input("pbmc68k_reduced").shape == (700, 765)
+    write_mtx(tmp_path / "pbmc68k_reduced" / "run", frame)
+    read = open_input("pbmc68k_reduced")
+    assert read.shape == (8, 5)
+    assert "not the dataset of that name" in notes(read)
+
+
+def test_spots_at_one_place_have_no_neighbors():
+    with pytest.raises(DataError, match="all spots are at the same place"):
+        spatial_graph(np.ones((20, 2)))
+
+
+REFUSED = "csr_index_negative csr_indptr_decreasing raw_only seurat_scaled slash_layer mudata_named_h5ad zarr_store"
+
+
+@pytest.mark.shared
+def test_every_reported_situation_is_read_right_or_refused_in_one_line(shared):
+    with (shared / "inputs" / "cases.tsv").open(encoding="utf-8") as file:
+        cases = {row["case"]: shared / "inputs" / row["file"] for row in csv.DictReader(file, delimiter="\t")}
+    clean = read_input(cases["clean"])
+    preprocess(clean)
+    for case, path in cases.items():
+        if case in [*REFUSED.split(), "soupx_fractions"]:
+            with pytest.raises(ScrclError) as caught:
+                preprocess(read_input(path))
+            assert "\n" not in str(caught.value)
+            continue
+        read = read_input(path)
+        preprocess(read)
+        if case != "fifteen_cells":
+            assert np.array_equal(dense(read), dense(clean)), case
+
+
+FUZZ = """
+import sys, warnings
+from pathlib import Path
+from scrcl_edu.datasets import read_input
+from scrcl_edu.errors import ScrclError
+from scrcl_edu.preprocessing import preprocess
+warnings.simplefilter("ignore")
+for path in map(Path, sys.argv[1:]):
+    try:
+        preprocess(read_input(path))
+    except ScrclError:
+        pass
+    print(path.name, flush=True)
+"""
+
+
+def test_damage_anywhere_in_a_file_ends_in_one_line_or_not_at_all(frame, tmp_path):
+    in_memory(frame).write_h5ad(tmp_path / "good")
+    content, rng, paths = (tmp_path / "good").read_bytes(), np.random.default_rng(0), []
+    for index in range(17):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 10):
+            damaged[place] = rng.integers(256)
+        paths.append(tmp_path / f"{index}.h5ad")
+        paths[-1].write_bytes(bytes(damaged[: rng.integers(1, len(content))] if index % 4 == 0 else damaged))
+    ran = subprocess.run([sys.executable, "-c", FUZZ, *map(str, paths)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, (ran.stdout.splitlines()[-1:], ran.stderr[-2000:])
+    assert len(ran.stdout.splitlines()) == len(paths)
