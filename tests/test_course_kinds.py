@@ -167,6 +167,17 @@ def test_the_name_of_a_task_of_another_kind_leads_to_the_right_call():
         explain("what_smoothing_leave")
 
 
+def test_a_transfer_that_is_not_written_is_not_started(capsys, told):
+    def unwritten(counts):
+        raise NotImplementedError
+
+    transfer("graph_of_loud_cells", unwritten)
+    shown = capsys.readouterr().out
+    assert "not started yet" in shown
+    assert "not yet" not in shown.replace("started yet", "")
+    assert told[-1].status == "not started"
+
+
 def test_the_grader_sees_a_transfer_that_is_not_right(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     with pytest.raises(CheckFailed):

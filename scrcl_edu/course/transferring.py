@@ -15,6 +15,7 @@ from scrcl_edu.course.task import Property, Transfer
 from scrcl_edu.course.verdicts import raise_while_grading
 
 N_DRAWS = 3  # data on which a learner's function is tried
+NOT_WRITTEN = "your function is not written yet"
 
 
 def given(name: str) -> SimpleNamespace:
@@ -60,10 +61,12 @@ def transfer(name: str, answer: Any = None) -> None:
     passed = not broken and not error
     if passed:
         rows.append(("Judge by yourself", "\n".join(f"- {line}" for line in task.rubric)))
-    shown = box(f"Transfer {name}: {'passed' if passed else 'not yet'}", rows, good=passed)
+    status = "passed" if passed else "not started" if error == NOT_WRITTEN else "tried"
+    title = {"passed": "passed", "not started": "not started yet", "tried": "not yet"}[status]
+    shown = box(f"Transfer {name}: {title}", rows, good={"not started": None}.get(status, passed))
     publish(shown)
-    mistake = broken[0].name if broken else "error" if error else ""
-    tell(Event(name, task.kind, "passed" if passed else "tried", mistake))
+    mistake = broken[0].name if broken else "error" if status == "tried" and error else ""
+    tell(Event(name, task.kind, status, mistake))
     if not passed:
         raise_while_grading(shown["text/plain"])
 
@@ -81,7 +84,7 @@ def judge(task: Transfer, answer: Any) -> tuple[list[Property], str]:
         if isinstance(outcome.error, TimeUp):
             return [], f"your function was still running after {task.seconds:g} s, and was stopped"
         if isinstance(outcome.error, NotImplementedError):
-            return [], "your function is not written yet"
+            return [], NOT_WRITTEN
         if outcome.error is not None:
             said = str(outcome.error).strip().split("\n")[0]
             return [], f"your code stopped with {type(outcome.error).__name__}: {said} ({outcome.line})"
