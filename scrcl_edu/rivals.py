@@ -64,6 +64,33 @@ def sc3s(adata: AnnData, n_clusters: int, *, seed: int = 0) -> np.ndarray:
     return cells.obs[f"sc3s_{n_clusters}"].astype(int).to_numpy()
 
 
+def leiden_scanpy(adata: AnnData, n_clusters: int = 0, *, seed: int = 0) -> np.ndarray:
+    """Leiden as scanpy's tutorials run it: scaled values, 50 components, its own graph, resolution 1; K is not used.
+
+    Parameters
+    ----------
+    adata
+        After :func:`~scrcl_edu.preprocessing.preprocess`.
+    n_clusters
+        Not used: how many communities there are is what is found.
+    seed
+        Of the components, the graph and Leiden.
+
+    Returns
+    -------
+    Community of each cell, int, shape (n_cells,).
+    """
+    import scanpy as sc
+
+    with _quiet():
+        cells = adata[:, adata.var["highly_variable"].to_numpy()].copy()
+        sc.pp.scale(cells, max_value=10)
+        sc.pp.pca(cells, n_comps=min(50, min(cells.shape) - 1), random_state=seed)
+        sc.pp.neighbors(cells, random_state=seed)
+        sc.tl.leiden(cells, flavor="igraph", n_iterations=2, directed=False, random_state=seed)
+    return cells.obs["leiden"].astype(int).to_numpy()
+
+
 def banksy(adata: AnnData, n_clusters: int, *, seed: int = 0) -> np.ndarray:
     """BANKSY (Singhal et al. 2024): a spot beside the mean and the gradient of its neighbors, Leiden at K.
 

@@ -225,6 +225,15 @@ def test_a_rival_finds_well_separated_types(name):
     assert evaluation.ari(labels, getattr(rivals, name)(tissue, 3)) > 0.9
 
 
+def test_leiden_as_scanpy_runs_it_finds_its_own_number_of_well_separated_types(prepared):
+    adata, labels = prepared
+    before = adata.X.copy()
+    clusters = rivals.leiden_scanpy(adata, 99)
+    assert evaluation.ari(labels, clusters) > 0.8
+    assert len(np.unique(clusters)) < 10
+    assert (before != adata.X).nnz == 0
+
+
 def test_banksy_needs_coordinates(prepared):
     with pytest.raises(DataError, match=r"needs coordinates in obsm\['spatial'\]"):
         rivals.banksy(prepared[0], 3)

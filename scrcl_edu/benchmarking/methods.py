@@ -28,6 +28,7 @@ BASELINES = {
     "untrained": "robust, not trained",
     "k_estimated": "robust, K estimated",
     "scvi": "scVI + k-means, scVI + Ward",
+    "leiden_scanpy": "Leiden as scanpy runs it, its own K",
     "sc3s": "SC3s",
     "banksy": "BANKSY",
     "pca_kmeans_vote": "PCA + k-means + vote",
@@ -131,6 +132,8 @@ def settings_of(method: str, dataset: str, task: str, *, epochs: int | None = No
         return settings | {"n_latent": baselines.SCVI_DIMENSIONS, "epochs": epochs or baselines.SCVI_EPOCHS}
     if method == "banksy":
         return settings | {"lambda": rivals.BANKSY_LAMBDA, "n_components": rivals.BANKSY_COMPONENTS}
+    if method == "leiden_scanpy":
+        return settings | {"n_components": 50, "resolution": 1.0}
     settings |= {"n_components": baselines.N_COMPONENTS}
     if method == "sc3s":
         return settings
@@ -315,7 +318,7 @@ def _baseline(job: Job, bare: AnnData, n_clusters: int) -> list[np.ndarray]:
         found = baselines.scvi(bare, n_clusters, seed=job.seed, epochs=job.settings["epochs"])
         return [found[method] for method in ROWS["scvi"]]
     name = job.method.removesuffix("_vote")
-    cluster = getattr(rivals if name in RIVALS else baselines, name)
+    cluster = getattr(rivals if hasattr(rivals, name) else baselines, name)
     if job.method in VOTING:
         cluster = baselines.voted(cluster)
     extra = {"n_steps": job.settings["n_steps"]} if "n_steps" in job.settings else {}
