@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 
 import numpy as np
@@ -522,6 +523,14 @@ def test_sets_that_were_chosen_on_stand_apart_from_the_others(random_scores, tmp
     assert first.startswith("sets that were not chosen on\n")
     assert "pbmc4k" not in first
     assert "pbmc4k" in second
+
+
+def test_stored_commands_can_be_run_as_they_stand():
+    for path in storing.results_folder().glob("*.json"):
+        for command in json.loads(path.read_text())["commands"]:
+            program, name, *options = shlex.split(command)
+            assert (program, name) == ("scrcl-edu", "benchmark")
+            main.commands["benchmark"].make_context("benchmark", options)
 
 
 def test_every_stored_row_says_whether_its_set_was_chosen_on():

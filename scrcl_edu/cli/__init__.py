@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import sys
 import threading
@@ -127,7 +128,7 @@ def benchmark(**options: Any) -> None:
     """
     from scrcl_edu.benchmarking.command import run_command
 
-    run_command(**options, command=" ".join(["scrcl-edu", *sys.argv[1:]]), report=click.echo)
+    run_command(**options, command=shlex.join(["scrcl-edu", *sys.argv[1:]]), report=click.echo)
 
 
 @main.command()
