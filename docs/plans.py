@@ -111,9 +111,35 @@ def stuck() -> str:
     return "\n".join(lines)
 
 
+KINDS = {"check": "functions", "mend": "faults", "predict": "predictions", "transfer": "transfer", "explain": "explain"}
+
+
+def tasks() -> str:
+    """How many tasks of each kind a lesson has, and how long they take together."""
+    lines = [f"| lesson | {' | '.join(KINDS.values())} | minutes | hardest |", f"|---|{'---|' * len(KINDS)}---|---|"]
+    for number in LESSONS:
+        here = [task for task in catalogue().values() if task.lesson == number]
+        if here:
+            counts = " | ".join(str(sum(task.kind == kind for task in here) or "-") for kind in KINDS)
+            hardest = max(here, key=lambda task: (task.difficulty, task.minutes))
+            lines.append(f"| {number} | {counts} | {sum(task.minutes for task in here)} | `{hardest.name}` |")
+    return "\n".join(lines)
+
+
+def rubrics() -> str:
+    """What a good answer to each transfer task and question says."""
+    open_ended = [task for task in catalogue().values() if task.kind in ("transfer", "explain")]
+    return "\n\n".join(
+        f"**{task.lesson} `{task.name}`** ({KINDS[task.kind]}, {task.effort})\n\n"
+        + "\n".join(f"- {line}" for line in task.rubric)
+        for task in sorted(open_ended, key=lambda task: task.lesson)
+    )
+
+
 def filled(guide: str) -> str:
     """The guide with every table between its marks written again."""
     tables = {"lessons": overview(), **{name: plan(name) for name in PLANS}, "sizing": sizing(), "stuck": stuck()}
+    tables |= {"tasks": tasks(), "rubrics": rubrics()}
     for name, table in tables.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(guide):

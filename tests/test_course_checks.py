@@ -482,3 +482,30 @@ def test_a_small_graph_is_drawn_with_what_is_missing_and_what_is_too_many():
 def test_numpy_and_scipy_misunderstandings_are_explained(name, function, words):
     result = judge(find_exercise(name), function)
     assert words in result.cause, result.message
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x, n, scale: x**n * scale + x**n * scale * 0 + (x ** (n + 1) - x**n) * scale, "n one larger"),
+        (lambda x, n, scale: x**n, "scale of 1: is scale used"),
+        (lambda x, n, scale: x**n / scale, "one divided by scale"),
+        (lambda x, n, scale: x, "is x as it came in"),
+    ],
+)
+def test_a_result_that_is_right_for_other_arguments_is_told_which(function, words):
+    def make(rng):
+        return {"x": rng.random((3, 2)) + 0.5, "n": 3, "scale": float(rng.uniform(2, 3))}
+
+    toy = _toy(reference=lambda x, n, scale: x**n * scale, make=make)
+    toy = dataclasses.replace(toy, mutants=())
+    assert re.search(words, judge(toy, function).cause)
+
+
+def test_two_arguments_that_are_swapped_and_a_function_applied_twice_are_told():
+    def make(rng):
+        return {"x": rng.random((3, 2)), "y": rng.random((3, 2))}
+
+    toy = dataclasses.replace(_toy(reference=lambda x, y: x / (1 + y), make=make), mutants=())
+    assert "with x and y exchanged" in judge(toy, lambda x, y: y / (1 + x)).cause
+    assert "applied twice" in judge(toy, lambda x, y: x / (1 + y) / (1 + y)).cause

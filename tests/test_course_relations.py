@@ -212,11 +212,11 @@ def test_any_constant_factor_is_found(factor, seed):
 
 
 def test_a_factor_that_is_a_size_of_the_input_gets_its_name():
-    sizes = [{"rows of x": n, "columns of x": 3} for n in (4, 5, 7)]
+    sizes = [{"the number of rows of x": n, "the number of columns of x": 3} for n in (4, 5, 7)]
     means = [np.random.default_rng(n).normal(size=3) for n in (4, 5, 7)]
-    sums = [(mean * size["rows of x"], mean) for mean, size in zip(means, sizes, strict=True)]
+    sums = [(mean * size["the number of rows of x"], mean) for mean, size in zip(means, sizes, strict=True)]
     assert "times the number of rows of x" in relation_over_inputs(sums, sizes).text
-    less = [(mean / (size["rows of x"] - 1), mean) for mean, size in zip(means, sizes, strict=True)]
+    less = [(mean / (size["the number of rows of x"] - 1), mean) for mean, size in zip(means, sizes, strict=True)]
     assert "divided by the number of rows of x, less one" in relation_over_inputs(less, sizes).text
 
 

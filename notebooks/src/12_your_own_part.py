@@ -22,7 +22,7 @@
 # |---|---|
 # | **You will be able to** | replace a part of the method; compare two methods set by set with an honest interval; tell a gain from luck; say why the last sets are opened once |
 # | **You need** | one idea for a part; [08 Evaluation](08_evaluation.ipynb) helps |
-# | **Time** | about 15 minutes to read, 60 to do; the cells run in about a minute and a half on two quiet cores |
+# | **Time** | about 15 minutes to read, 60 to do; the cells run in about two minutes on two quiet cores |
 # | **Where it sits** | everywhere: any part of the method may be yours |
 
 # %% tags=["hide-input"]
@@ -47,7 +47,7 @@ from scrcl_edu.clustering import kmeans
 from scrcl_edu.course import check, claim, explain, hint, mend, method_map
 from scrcl_edu.course import predict, quiz, reveal, transfer
 from scrcl_edu.course.platform import platform_check
-from scrcl_edu.graphs import principal_components
+from scrcl_edu.graphs import cell_graph, principal_components
 from scrcl_edu.parts import SIGNATURES, Parts
 from scrcl_edu.plotting import show
 from scrcl_edu.trial import TrialRefused, trial
@@ -146,8 +146,9 @@ claim(
 #
 # ## How large is luck?
 #
-# The next part is worthless on purpose.
-# It is the method's own k-means, started from other random numbers.
+# The next part is worthless on purpose: the method's own k-means, started from other random numbers.
+# We put it on trial on nine small sets, with two seeds each.
+# The trial trains `robust` beside it with the same two seeds, which lets us ask a second question: how far apart are two trainings of one and the same method?
 
 # %%
 predict("luck_on_one_set")
@@ -158,27 +159,36 @@ def other_starts(embedding, n_clusters, seed):
     return kmeans(embedding, n_clusters, seed=seed + 1000)
 
 
-luck = trial(clustering=other_starts, seeds=1)
+luck = trial(clustering=other_starts)
+claim(
+    "A part without any idea in it differs from robust by {mean:+.3f} ARI on average over "
+    "{n_sets} sets, and the interval from {low:+.3f} to {high:+.3f} contains zero.",
+    luck.low <= 0 <= luck.high,
+    mean=luck.mean,
+    n_sets=luck.table["set"].nunique(),
+    low=luck.low,
+    high=luck.high,
+)
 
 # %% tags=["nbval-ignore-output"]
-by_chance = luck.differences().mean(axis=1)
-by_chance.round(2).to_frame("part minus robust, ARI")
+twice = luck.table.pivot(index="set", columns="seed", values="robust")
+apart = (twice[0] - twice[1]).abs().sort_values(ascending=False)
+apart.round(2).to_frame("robust, distance of two seeds in ARI")
 
 # %% tags=["nbval-ignore-output"]
-reveal("luck_on_one_set", by_chance.abs().max())
+reveal("luck_on_one_set", apart.max())
 
 # %%
 claim(
-    "A part without any idea in it differs from robust by up to {largest:.2f} ARI on a "
-    "single set, and by {mean:+.3f} on average over {n_sets}.",
-    by_chance.abs().max() > 0.005 and luck.low <= 0 <= luck.high,
-    largest=by_chance.abs().max(),
-    mean=luck.mean,
-    n_sets=len(by_chance),
+    "Two trainings of one and the same method are up to {largest:.2f} ARI apart on a "
+    "single set, and {median:.3f} in the median.",
+    apart.max() > 0.03,
+    largest=apart.max(),
+    median=apart.median(),
 )
 
 # %% [markdown]
-# Whoever shows the one set on which this part is ahead has a result, and knows nothing.
+# Whoever shows one set and one seed on which a part is ahead has a result, and knows nothing.
 #
 # ## What the trial does
 #
@@ -239,9 +249,10 @@ hint("paired_interval")
 paired_interval = check("paired_interval", paired_interval)
 
 # %%
-mine, theirs = luck.table[["part"]].to_numpy(), luck.table[["robust"]].to_numpy()
+wide = luck.table.pivot(index="set", columns="seed")  # one row for each set
+mine, theirs = wide["part"].to_numpy(), wide["robust"].to_numpy()  # (n_sets, n_seeds)
 mean, low, high = paired_interval(mine, theirs)
-print("interval by", paired_interval.whose, "function")
+print("the interval is computed by a function that is", paired_interval.whose)
 claim(
     "The interval for the worthless part goes from {low:+.3f} to {high:+.3f}, "
     "and it contains zero.",
@@ -266,11 +277,10 @@ def gain_over_given(mine, theirs):
 
 rng = np.random.default_rng(SEED)
 one_method = rng.normal(0.5, 0.05, (6, 5))  # six sets, five seeds
-same_method = rng.normal(0.5, 0.05, (6, 5))
-gains = gain_over_given(one_method, same_method)
+gains = gain_over_given(one_method, one_method)
 claim(
-    "It finds a mean gain of {gain:+.2f} of a method over itself.",
-    gains.mean() > 0.02,
+    "It finds a mean gain of {gain:+.2f} ARI of a method over itself.",
+    gains.mean() > 0.03,
     gain=gains.mean(),
 )
 
@@ -301,38 +311,48 @@ gain_over = mend("gain_over", gain_over)
 
 # %%
 claim(
-    "Mended, the gain of the method over itself is {gain:+.3f}.",
-    abs(gain_over(one_method, same_method).mean()) < 0.03,
-    gain=gain_over(one_method, same_method).mean(),
+    "Mended, the gain of the method over itself is {gain:.3f}.",
+    abs(gain_over(one_method, one_method).mean()) < 1e-9,
+    gain=abs(gain_over(one_method, one_method).mean()),
 )
 
 # %% [markdown]
 # This fault is common, and it is rarely a lie.
 # Somebody runs their own method until it works, and the other one as it comes.
 #
-# ## The mixture on trial
+# ## A part on trial
+#
+# Here is an idea with a reason.
+# The cell graph compares all genes, and most of them tell types apart badly; in a few principal components their noise is left out.
+# Ten lines are enough.
+
 
 # %%
-predict("verdict_on_mixture")
+def fewer(values, n_neighbors):
+    few = principal_components(values, 15)  # (n_cells, 15)
+    return cell_graph(few, n_neighbors=n_neighbors)
+
 
 # %%
-heard = trial(clustering=mixture, seeds=1)
+predict("verdict_on_graph")
+
+# %%
+heard = trial(graph=fewer, seeds=1)
 print(heard.verdict.split(" (")[0])
 
-# %%
+# %% tags=["nbval-ignore-output"]
 show(heard.figure(), alt=heard.alt)
 
 # %%
-says = heard.verdict.split(" (")[0]
-word = says.split()[0]
+says = heard.verdict.split()[0]
 unclear = "no difference that these sets can show"
-reveal("verdict_on_mixture", word if word in ("better", "worse") else unclear)
+reveal("verdict_on_graph", says if says in ("better", "worse") else unclear)
 
 # %%
 claim(
-    "The mixture differs from k-means by {mean:+.3f} ARI, and the interval from "
-    "{low:+.3f} to {high:+.3f} is wide: no small gain or loss could be seen.",
-    heard.high - heard.low > 0.02,
+    "On the sets to play with the part is ahead by {mean:+.3f} ARI, with an interval from "
+    "{low:+.3f} to {high:+.3f}.",
+    heard.mean > 0.02,
     mean=heard.mean,
     low=heard.low,
     high=heard.high,
@@ -340,26 +360,12 @@ claim(
 
 # %% [markdown]
 # Read the figure from below: the diamond is the mean over the sets, the line its interval.
-# "No difference that these sets can show" is a result.
-# It does not say that the two are equal; it says that whoever wants to tell them apart needs more sets, or sets on which they differ more.
+# This looks like a discovery.
 #
-# Look at the single sets as well, and at the baselines in the table.
-# On the sets whose types are most alike, plain principal components and k-means may be ahead of everything else here.
-
-# %% tags=["nbval-ignore-output"]
-means = heard.table.drop(columns="seed").set_index("set")
-means.round(2)
-
-# %%
-wins = (means["pca_kmeans"] > means["robust"]).sum()
-claim(
-    "On {wins} of {n_sets} sets principal components and k-means are ahead of robust.",
-    wins >= 1,
-    wins=wins,
-    n_sets=len(means),
-)
-
-# %% [markdown]
+# Now the whole truth: it was the third part that the authors tried.
+# Log values as input were worse, and a loss that only pulls neighbors together made no difference that could be seen.
+# Nobody would have written a lesson about those two.
+# The part that you read about is the one that did best on these very sets, and so its gain here is too good.
 # ## Looking is counted
 #
 # You may play with the nine sets as often as you like, and every look is recorded on this machine.
@@ -367,12 +373,37 @@ claim(
 # It is what a reader needs to know: the best of twenty versions looks better than it is.
 #
 # So the trial has a second bench.
-# `trial(..., open_final=True)` draws sets that nobody has seen, from the same kinds, and the other half of the blood cells.
+# `open_final=True` draws sets that nobody has seen, from the same kinds, and the other half of the blood cells.
 # Open them once, at the end, with one version.
 # The report says how often you did.
+#
+# This is the authors' one opening for this part.
+# The number that its sets are drawn from was fixed before, so that you see what they saw.
 
 # %% tags=["nbval-ignore-output"]
-print(heard.looked)
+opened = trial(graph=fewer, seeds=1, open_final=True, draw=2026)
+show(opened.figure(), alt=opened.alt)
+
+# %%
+claim(
+    "On sets that had no say in the choice the gain is {mean:+.3f} ARI instead of "
+    "{before:+.3f}, with an interval from {low:+.3f} to {high:+.3f}.",
+    opened.mean < heard.mean,
+    mean=opened.mean,
+    before=heard.mean,
+    low=opened.low,
+    high=opened.high,
+)
+print(opened.verdict.split(" (")[0])
+
+# %% [markdown]
+# The gain has shrunk, as gains do that were chosen.
+# It may well be there; the interval says how large or small it could be, and that nine more small sets cannot settle it.
+# Look at the single sets, too: on the simulated ones the part is mostly ahead, and on the blood cells it is behind, on both benches.
+# Simulated types differ by a few programs on top of even noise, and that is what principal components are good at.
+
+# %% tags=["nbval-ignore-output"]
+print(opened.looked)
 
 # %%
 explain("why_open_once")
@@ -425,7 +456,7 @@ transfer("when_to_stop", when_to_stop)
 # Beside the page, write half a page yourself: what you expected and why, what the sets to play with taught you, what the last sets said, and what they cannot say.
 # A part that turns out no better, honestly tried, is worth full marks.
 #
-# Ideas: cluster with Ward linkage or Leiden; read log values; a graph on principal components; a loss that only pulls neighbors together; stop when clusters no longer change place.
+# Ideas: cluster with Ward linkage or Leiden; divide the counts by the depth of each cell; a graph that keeps only edges both ends chose; a refinement without projector; stop when the loss has settled.
 
 # %% [markdown]
 # ## Quiz

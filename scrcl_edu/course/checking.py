@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from scrcl_edu.course.alterations import alteration
 from scrcl_edu.course.comparing import comparable, describe, difference, numbers, parts, rounded
 from scrcl_edu.course.events import Event, tell
 from scrcl_edu.course.finding import find, find_exercise
 from scrcl_edu.course.graph_picture import beside, in_words, is_small_graph
 from scrcl_edu.course.measuring import cost_slip, gradient_slip
-from scrcl_edu.course.relations import relation_over_inputs
+from scrcl_edu.course.relations import WEAK, relation_over_inputs
 from scrcl_edu.course.running import Outcome, TimeUp, call, first_line, trace
 from scrcl_edu.course.showing import publish
 from scrcl_edu.course.task import Exercise, Mend, Mutant
@@ -34,10 +35,11 @@ class Attempt(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """The short name of a mistake, and what to tell about it."""
+    """The short name of a mistake, what to tell about it, and whether it is true but rarely what was done."""
 
     mistake: str
     message: str
+    weak: bool = False
 
 
 UNKNOWN = Cause("", "")
@@ -188,9 +190,7 @@ def _explained(exercise: Exercise, function: Callable[..., Any], attempts: list[
             edges = in_words(numbers(outcome.value), numbers(expected.value))
             picture = beside(numbers(outcome.value), numbers(expected.value))
         if not cause.message:
-            cause = _related(attempts)
-        if not cause.message:
-            cause = _of_one(exercise, attempts, wrong)
+            cause = _found_out(exercise, attempts, wrong)
     return failed(
         exercise,
         function,
@@ -222,6 +222,10 @@ def _known_mistake(exercise: Exercise, attempts: list[Attempt]) -> Cause:
         else:
             if some:
                 return Cause(mutant.name, mutant.message)
+    return UNKNOWN
+
+
+def _sign(exercise: Exercise, attempts: list[Attempt]) -> Cause:
     wrong = [(outcome, given) for given, outcome, expected in attempts if not outcome.same_as(expected)]
     for mutant in exercise.mutants:
         if mutant.sign is not None and all(shows(mutant, outcome, given) for outcome, given in wrong):
@@ -258,7 +262,8 @@ def _related(attempts: list[Attempt]) -> Cause:
         found = relation_over_inputs(pairs, sizes if len(sizes) == len(pairs) else ())
         if found:
             part = leaves[0][2]
-            return Cause(found.name, found.sentence if part == "the result" else f"{_sentence(part)} {found.text}.")
+            message = found.sentence if part == "the result" else f"{_sentence(part)} {found.text}."
+            return Cause(found.name, message, weak=found.name in WEAK or not found.everywhere)
         if any(difference(got, expected) for got, expected, _ in leaves):
             return UNKNOWN
     return UNKNOWN
@@ -266,17 +271,37 @@ def _related(attempts: list[Attempt]) -> Cause:
 
 def _sizes(arguments: dict[str, Any]) -> dict[str, int]:
     shaped = {name: value.shape for name, value in arguments.items() if getattr(value, "shape", ())}
-    return {
-        f"{line} of {name}": size
+    counts = {
+        f"the number of {line} of {name}": size
         for name, shape in shaped.items()
         for line, size in zip(("rows", "columns") if len(shape) > 1 else ("entries",), shape, strict=False)
     }
+    return counts | {name: value for name, value in arguments.items() if type(value) is int}
 
 
-def _of_one(exercise: Exercise, attempts: list[Attempt], wrong: Attempt) -> Cause:
-    for one in exercise.properties:
-        if not _true(one.holds, wrong.outcome, wrong.arguments):
-            return Cause(one.name, one.message)
+def _found_out(exercise: Exercise, attempts: list[Attempt], wrong: Attempt) -> Cause:
+    """What equals no mutant: a relation, the sign of a mistake in company, other arguments, a property it lacks."""
+    related = _related(attempts)
+    if related.message and not related.weak:
+        return related
+    shown = _sign(exercise, attempts)
+    if shown.message:
+        return shown
+    if exercise.through is None:
+        name, words = alteration(exercise.reference, [tuple(attempt) for attempt in _wrong_first(attempts)])
+        if name:
+            return Cause(name, f"Your result {words}{'' if words.endswith('?') else '.'}")
+    lacking = next((one for one in exercise.properties if not _true(one.holds, wrong.outcome, wrong.arguments)), None)
+    if lacking:
+        return Cause(lacking.name, lacking.message)
+    return related if related.message else _of_one(attempts, wrong)
+
+
+def _wrong_first(attempts: list[Attempt]) -> list[Attempt]:
+    return sorted(attempts, key=lambda attempt: attempt.outcome.same_as(attempt.expected))
+
+
+def _of_one(attempts: list[Attempt], wrong: Attempt) -> Cause:
     text = _sentence(difference(wrong.outcome.value, wrong.expected.value))
     n_right = sum(attempt.outcome.same_as(attempt.expected) for attempt in attempts)
     right = f" {n_right} of {len(attempts)} inputs came out right: what is special about this one?" if n_right else ""

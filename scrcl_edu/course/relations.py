@@ -22,15 +22,24 @@ RELATIONS: dict[str, Callable[[np.ndarray, np.ndarray], str | None]] = VALUES | 
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation that was found: its name, and a clause that goes on after "your result"."""
+    """A relation that was found: its name, a clause that goes on after "your result", and whether the very same clause
+    holds on every input."""
 
     name: str
     text: str
+    everywhere: bool = True
 
     @property
     def sentence(self) -> str:
         """The clause as a sentence."""
         return f"Your result {self.text}{'' if self.text.endswith('?') else '.'}"
+
+
+# What these say is true and rarely the cause; they are said when nothing else is known.
+WEAK = frozenset(
+    "few rows|where zero|too many or too few|not symmetric|values only|same order|factor per row and column|"
+    "offset per row|offset per column|affine|power|not finite|constant".split("|")
+)
 
 
 def relation(got: np.ndarray, expected: np.ndarray) -> Relation | None:
@@ -77,7 +86,8 @@ def relation_over_inputs(pairs: Sequence[Pair], sizes: Sequence[dict[str, int]] 
             texts = [related(*pair) for pair in wrong]
             if all(texts):
                 same = len(set(texts)) == 1
-                return Relation(name, texts[0] if same else f"{texts[0]} (on one input; the others have their own)")
+                text = texts[0] if same else f"{texts[0]} (on one input; the others have their own)"
+                return Relation(name, text, everywhere=same)
     return None
 
 
@@ -87,18 +97,18 @@ def _same(got: np.ndarray, expected: np.ndarray) -> bool:
 
 def _named_factor(pairs: list[Pair], sizes: list[dict[str, int]]) -> Relation | None:
     """A factor that is not the same number for every input but the same size of the input, such as its rows."""
-    ratios = [ratio_of(*pair) for pair in pairs]
-    if len(pairs) < 2 or None in ratios or np.ptp(ratios) < 1e-6 * abs(ratios[0]):
+    ratios = [ratio_of(*pair) if pair[0].any() else 0.0 for pair in pairs]
+    if len(pairs) < 2 or None in ratios or not any(ratios) or np.ptp(ratios) < 1e-6 * abs(ratios[0]):
         return None
     counted = {}
     for name in sizes[0]:
         n = np.array([one[name] for one in sizes], dtype=float)
         counted |= {
-            f"the number of {name}": n,
-            f"the number of {name}, less one": n - 1,
-            f"the root of the number of {name}": np.sqrt(n),
-            f"the square of the number of {name}": n**2,
-            f"n / (n - 1) with n {name}": n / np.maximum(n - 1, 1e-9),
+            name: n,
+            f"{name}, less one": n - 1,
+            f"the root of {name}": np.sqrt(n),
+            f"the square of {name}": n**2,
+            f"n / (n - 1), n being {name}": n / np.maximum(n - 1, 1e-9),
         }
     for words, value in counted.items():
         if np.allclose(ratios, value, rtol=1e-4):

@@ -61,6 +61,11 @@ TASKS = (
         alternative=lambda counts: (counts == 0).mean(),
         mutants=(
             Mutant(
+                "ones counted too",
+                lambda counts: np.mean(counts <= 1),
+                "You counted the ones as well: a single molecule is not nothing.",
+            ),
+            Mutant(
                 "number, not share",
                 lambda counts: np.sum(counts == 0),
                 "You counted the zeros. A share is that number divided by the number of all entries.",

@@ -194,6 +194,16 @@ TASKS = (
         alternative=lambda counts: np.log(1e4 * (counts.T / counts.sum(1)).T + 1),
         mutants=(
             Mutant(
+                "not divided",
+                lambda counts: np.log1p(counts),
+                "The log is right; the counts were not divided by the depth of their cell before it.",
+            ),
+            Mutant(
+                "scaled after the log",
+                lambda counts: 1e4 * np.log1p(counts / counts.sum(1, keepdims=True)),
+                "You multiplied by 10,000 after the log. It belongs to the scaling, before it.",
+            ),
+            Mutant(
                 "wrong axis",
                 lambda counts: np.log1p(1e4 * counts / counts.sum(axis=0, keepdims=True)),
                 "You scaled each gene to 10,000. Depth belongs to a cell: sum over its genes, along axis 1.",

@@ -203,7 +203,7 @@ TASKS = (
                 "Laplacian",
                 _laplacian,
                 "This is the Laplacian, I - S: it takes differences to the neighbors. S itself is asked for.",
-                sign=lambda result, arguments: (_off_diagonal(result) < 0).any(),
+                sign=lambda result, arguments: (_off_diagonal(result) < 0).any() and (result.diagonal() >= 0).all(),
             ),
             Mutant(
                 "entry by entry",

@@ -1,4 +1,5 @@
-"""Lesson 12: a difference with its uncertainty, a comparison to mend, a stopping rule, and what a trial can say."""
+"""Lesson 12: a difference with its uncertainty, a comparison to mend, a stopping "
+"rule, and what a trial can say."""
 
 from __future__ import annotations
 
@@ -89,7 +90,8 @@ def gain_over_given(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def plateaus(rng: np.random.Generator) -> dict[str, Any]:
-    """Loss curves of 8 trainings that fall and settle; each odd one is the even one before it until they part."""
+    """Loss curves of 8 trainings that fall and settle; each odd one is the even one "
+    "before it until they part."""
     n_epochs, epochs = 200, np.arange(200)
     pace = np.repeat(rng.uniform(6, 18, 4), 2)
     scale = np.repeat(10.0 ** rng.uniform(-2, 2, 4), 2)
@@ -102,7 +104,8 @@ def plateaus(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def patient(losses: np.ndarray, window: int = 10, share: float = 0.02) -> np.ndarray:
-    """Stop when the mean of the last epochs is hardly below that of those before, measured by all that was gained."""
+    """Stop when the mean of the last epochs is hardly below that of those before, "
+    "measured by all that was gained."""
     stops = []
     for curve in losses:
         for epoch in range(2 * window, len(curve) + 1):
@@ -129,37 +132,37 @@ TASKS = (
         lesson="12",
         difficulty=2,
         minutes=2,
-        text="A part that changes nothing but the random starts of k-means goes on trial. Of nine sets, how large will "
-        "its largest difference in ARI from robust be, up or down?",
+        text="robust is trained twice on each of nine sets, with two seeds and nothing else changed. How far apart "
+        "will the two be, in ARI, on the set where they differ most?",
         shape=Number(
-            near=0.03,
+            near=0.04,
             low=0.0,
-            high=0.3,
+            high=0.4,
             form=".2f",
-            right="You have met k-means before: on some cells its starts decide more than most ideas do.",
-            too_low="This guess trusts k-means to find the same clusters from other starts. On sets whose types are "
-            "hard to tell apart it does not, and one set alone can look like a discovery.",
-            too_high="This guess distrusts k-means more than these sets do. The best of twenty starts by inertia is "
-            "often the same one.",
+            right="You have met seeds before: where types are hard to tell apart, they decide more than most ideas do.",
+            too_low="This guess trusts a method to do twice what it did once. First weights, dropout and starts are "
+            "drawn anew, and on a small hard set that shows.",
+            too_high="This guess expects chaos. The two trainings read the same cells and the same graph, which fix "
+            "most of what comes out.",
         ),
     ),
     Prediction(
-        name="verdict_on_mixture",
+        name="verdict_on_graph",
         lesson="12",
         difficulty=1,
         minutes=1,
-        text="A mixture of Gaussians replaces k-means. What will the trial say?",
+        text="The cell graph is built on fifteen principal components instead of all genes. What will the trial say?",
         shape=Choice(
             options=("better", "worse", "no difference that these sets can show"),
             means={
-                "better": "This guess expects the more flexible model to win. With three hundred cells there is little "
-                "to learn the shapes of clusters from, and flexibility has its price.",
-                "worse": "This guess may even be right for other cells. But look at how far the interval reaches to "
-                "both sides: nine small sets cannot say it.",
-                "no difference that these sets can show": "This guess expects the two to be close. Look at which side "
-                "of zero the interval lies on, and at which sets put it there.",
+                "better": "This guess believes in the reason that was given. A reason "
+                "is where an idea comes from; whether it holds, only sets can say.",
+                "worse": "This guess expects that what is left out is missed. Which kind of set would show that?",
+                "no difference that these sets can show": "This guess is the safe one: "
+                "most ideas end there. Look at which sets moved this one away from "
+                "zero.",
             },
-            right="Most ideas end like this, and a trial that cannot say so would find a winner every time.",
+            right="Before you are pleased: was there a reason for your guess that could have been wrong?",
         ),
     ),
     Exercise(
@@ -174,20 +177,21 @@ TASKS = (
             Mutant(
                 "seeds as units",
                 lambda mine, theirs: _interval((mine - theirs).ravel()),
-                "You took every seed for a unit. Seeds on one set say nothing about other sets, so this interval is "
-                "too narrow: average over the seeds first.",
+                "You took every seed for a unit. Seeds on one set say nothing about "
+                "other sets, so this interval is too narrow: average over the seeds "
+                "first.",
             ),
             Mutant(
                 "not paired",
                 _unpaired,
-                "You compared the two methods as if they had seen different sets. How hard a set is moves both, and "
-                "drops out when you subtract set by set.",
+                "You compared the two methods as if they had seen different sets. How "
+                "hard a set is moves both, and drops out when you subtract set by set.",
             ),
             Mutant(
                 "normal",
                 lambda mine, theirs: _interval(_of_sets(mine, theirs), normal=True),
-                "You took the normal distribution (1.96). With so few sets the spread itself is uncertain, which "
-                "Student's t allows for.",
+                "You took the normal distribution (1.96). With so few sets the spread "
+                "itself is uncertain, which Student's t allows for.",
             ),
             Mutant(
                 "population deviation",
@@ -233,8 +237,9 @@ TASKS = (
             Mutant(
                 "best against best",
                 lambda mine, theirs: mine.max(axis=1) - theirs.max(axis=1),
-                "Both sides are treated alike now. But the best of several seeds is picked by its score, which needs "
-                "labels; what a user gets is the usual one.",
+                "Both sides are treated alike now. But the best of several seeds is "
+                "picked by its score, which needs labels; what a user gets is the "
+                "usual one.",
             ),
             Mutant(
                 "best pair",
@@ -260,8 +265,8 @@ TASKS = (
         difficulty=3,
         minutes=20,
         text="Here are the losses of eight trainings that this course has not shown, of very different sizes and "
-        "paces. Write a rule that stops each of them soon after it has settled, and that a training could use while it "
-        "runs.",
+        "paces. Write a rule that stops each of them soon after it has settled, and "
+        "that a training could use while it runs.",
         answer="a function that takes losses, shape (8, 200), and gives for each training the number of epochs after "
         "which it would have stopped, integers from 1 to 200",
         function=True,
@@ -282,8 +287,9 @@ TASKS = (
             Property(
                 "does not look ahead",
                 lambda stops, data: _same_beginning(np.asarray(stops), data),
-                "Two of these trainings begin alike, and you stop them at different epochs before they part. While a "
-                "training runs, nobody knows how it will end.",
+                "Two of these trainings begin alike, and you stop them at different "
+                "epochs before they part. While a training runs, nobody knows how it "
+                "will end.",
                 wrong=_ahead,
             ),
             Property(
@@ -295,8 +301,9 @@ TASKS = (
             Property(
                 "does not wait much longer",
                 lambda stops, data: (np.asarray(stops) <= data["settled"] + 60).all(),
-                "At least one training goes on for more than sixty epochs after it has settled. Losses differ in size "
-                "by ten thousand times here: does your rule know how large a step is for this training?",
+                "At least one training goes on for more than sixty epochs after it has "
+                "settled. Losses differ in size by ten thousand times here: does your "
+                "rule know how large a step is for this training?",
                 wrong=lambda losses: np.full(8, 200),
             ),
         ),
@@ -317,11 +324,13 @@ TASKS = (
         difficulty=2,
         minutes=4,
         text="You try twenty versions of a part on the sets to play with and keep the one with the largest gain. Why "
-        "does its gain on those sets say too much, and what do sets that are opened once change?",
+        "does its gain on those sets say too much, and what do sets that are opened "
+        "once change?",
         model="Each version's gain is its true gain and some luck, and who keeps the largest of twenty keeps mostly "
-        "luck: even if all twenty are worthless, the best one is ahead. On sets that had no say in the choice the luck "
-        "is drawn anew and is zero on average, so the gain there is an honest one. That holds for one opening: whoever "
-        "opens again after each disappointment is playing with those sets, too.",
+        "luck: even if all twenty are worthless, the best one is ahead. On sets that "
+        "had no say in the choice the luck is drawn anew and is zero on average, so "
+        "the gain there is an honest one. That holds for one opening: whoever opens "
+        "again after each disappointment is playing with those sets, too.",
         rubric=(
             "says that choosing the best of many picks up luck, also when nothing is better",
             "says that new sets are independent of the choice",

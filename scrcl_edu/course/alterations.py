@@ -1,0 +1,109 @@
+"""What a right function would give for other arguments: a wrong result is often the right one for these.
+
+One step too many, an argument that is not used, two that are swapped, a sign that is turned: nobody has to write these
+mistakes down for each exercise. The reference is called with altered arguments, and the result compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from scrcl_edu.course.comparing import difference, kind
+from scrcl_edu.course.running import Outcome, call
+
+Arguments = dict[str, Any]
+
+
+def altered(arguments: Arguments) -> Iterator[tuple[str, str, Arguments]]:
+    """All single alterations of arguments: a short name, words that go on after "your result", and the arguments."""
+    for name, value in arguments.items():
+        for short, words, other in _others(name, value):
+            yield short, f"is the right one {words}", arguments | {name: other}
+    for first, second in combinations(arguments, 2):
+        a, b = arguments[first], arguments[second]
+        if kind(a) == kind(b) and getattr(a, "shape", ()) == getattr(b, "shape", ()) and kind(a) != "a string":
+            words = f"is the right one with {first} and {second} exchanged"
+            yield "swapped arguments", words, arguments | {first: b, second: a}
+
+
+def _others(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
+    if isinstance(value, bool | str) or value is None:
+        return
+    if isinstance(value, int | np.integer):
+        yield "one more", f"with {name} one larger", value + 1
+        yield "one less", f"with {name} one smaller", value - 1
+    elif isinstance(value, float | np.floating):
+        yield "turned round", f"with one divided by {name} in its place", 1 / value if value else value
+        yield "not used", f"with a {name} of 1: is {name} used?", 1.0
+        yield "not used", f"with a {name} of 0: is {name} used?", 0.0
+        yield "sign turned", f"with the sign of {name} turned", -value
+    elif _numeric(value):
+        yield "not used", f"if {name} were zero everywhere: is {name} used?", value * 0
+        yield "sign turned", f"with the sign of {name} turned", -value
+        yield "used twice", f"with twice {name}: does it enter two times?", value * 2
+        if value.ndim == 2 and value.shape[0] == value.shape[1]:
+            turned = value.T.tocsr() if sp.issparse(value) else value.T
+            yield "turned", f"with {name} transposed: which of its axes is which?", turned
+
+
+def _numeric(value: Any) -> bool:
+    dtype = str(getattr(value, "dtype", ""))
+    return "float" in dtype and hasattr(value, "ndim")
+
+
+def alteration(reference: Callable[..., Any], attempts: list[tuple[Arguments, Outcome, Outcome]]) -> tuple[str, str]:
+    """Find the alteration under which the reference gives what came out, on every input.
+
+    Parameters
+    ----------
+    reference
+        The right function.
+    attempts
+        Arguments, what came out and what was expected, for each input; first one on which the two differ.
+
+    Returns
+    -------
+    Short name, and a clause that goes on after "your result"; two empty texts when there is none.
+    """
+    found = _of_one(reference, *attempts[0])
+    for arguments, outcome, expected in attempts[1:]:
+        if not found:
+            break
+        right = difference(outcome.value, expected.value) is None
+        here = _of_one(reference, arguments, outcome, expected, only=set(found))
+        found = {key: words for key, words in found.items() if key in here or (right and key[0] != "as it came")}
+    return (next(iter(found))[0], next(iter(found.values()))) if found else ("", "")
+
+
+def _of_one(
+    reference: Callable[..., Any],
+    arguments: Arguments,
+    outcome: Outcome,
+    expected: Outcome,
+    *,
+    only: set[tuple[str, str]] | None = None,
+) -> dict[tuple[str, str], str]:
+    found = {}
+    for name, value in arguments.items():
+        if kind(value) == kind(outcome.value) and _equal(value, outcome.value):
+            found["as it came", name] = f"is {name} as it came in: nothing was done to it"
+    for short, words, other in altered(arguments):
+        if only is None or (short, words) in only:
+            theirs = call(reference, other)
+            if theirs.error is None and _equal(theirs.value, outcome.value):
+                found[short, words] = words
+    for name, value in arguments.items():
+        if kind(value) == kind(expected.value) and getattr(value, "shape", 0) == getattr(expected.value, "shape", 1):
+            again = call(reference, arguments | {name: expected.value})
+            if again.error is None and _equal(again.value, outcome.value):
+                found["twice", name] = "is that of the function applied twice, one after the other"
+    return {key: words for key, words in found.items() if not _equal(outcome.value, expected.value)}
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return difference(a, b) is None

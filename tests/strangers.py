@@ -1,0 +1,161 @@
+"""Wrong answers that stand in no catalogue, written without looking into one: what a check says to a stranger.
+
+Each is a function in the place of an exercise's, and a pattern that the cause must match for the mistake to count as
+named: the thing that was done, not only that something is wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch.nn.functional import normalize
+
+from scrcl_edu.course.tasks import catalogue
+
+OWN = {name: task.reference for name, task in catalogue("check", "mend").items()}
+
+
+def ratio(divergence, graph, *, near_own=True, total=False):
+    own = torch.eye(len(graph), dtype=divergence.dtype)
+    near = graph + own if near_own else graph
+    far = torch.ones_like(own) if total else 1 - own
+    return ((divergence * near).sum(1) / near.sum(1)) / ((divergence * far).sum(1) / far.sum(1))
+
+
+def logs(e, temperature):
+    return torch.log_softmax(e / temperature, -1)
+
+
+def terms(log_q1, log_q2):
+    q1, q2, n = log_q1.exp(), log_q2.exp(), len(log_q1)
+    h1, h2 = (q1 * log_q1).sum(1), (q2 * log_q2).sum(1)
+    return n * h1, h2.sum(), q1 @ log_q2.sum(0), log_q1 @ q2.sum(0), ((q1 - q2) * (log_q1 - log_q2)).sum(1)
+
+
+def to_dense(graph):
+    return graph.toarray() if sp.issparse(graph) else np.asarray(graph)
+
+
+def scaled(graph, power, own=1.0):
+    a = to_dense(graph) + own * np.eye(graph.shape[0])
+    d = a.sum(1)
+    return sp.csr_matrix(a * np.outer(d**power, d**power))
+
+
+def own_column(x):
+    return x / x.norm(dim=1, keepdim=True)[0]
+
+
+STRANGERS = [
+    # share of zeros, and what one cluster is worth
+    ("share_of_zeros", lambda counts: 100 * (counts == 0).mean(), "100 times"),
+    ("share_of_zeros", lambda counts: (counts == 0).mean(axis=0), "not reduced: its mean"),
+    ("share_of_zeros", lambda counts: (counts <= 1).mean(), "ones as well"),
+    ("share_of_zeros", lambda counts: round(float((counts == 0).mean()), 1), "rounded"),
+    ("one_cluster_accuracy", lambda labels: np.unique(labels, return_counts=True)[1] / len(labels), "max"),
+    # counts to features
+    ("normalize_log", lambda counts: np.log1p(counts), "divided by|depth|scaled|not normalized"),
+    ("normalize_log", lambda counts: np.log10(1 + 1e4 * counts / counts.sum(1, keepdims=True)), "base 10"),
+    ("normalize_log", lambda counts: 1e4 * np.log1p(counts / counts.sum(1, keepdims=True)), "before it|after the log"),
+    ("normalize_log", lambda counts: OWN["normalize_log"](counts).T, "transpose"),
+    ("normalize_log", lambda counts: OWN["normalize_log"](counts)[::-1], "reverse order"),
+    ("normalize_log", lambda counts: np.sqrt(OWN["normalize_log"](counts)), "square root"),
+    ("normalize_log", lambda counts: OWN["normalize_log"](counts) + 1, "plus 1"),
+    ("drop_empty", lambda counts: counts[counts.sum(1) > 0], "genes|columns|shape"),
+    ("select_genes", lambda x, n: ~OWN["select_genes"](x, n), "the other way round"),
+    ("select_genes", lambda x, n: np.flatnonzero(OWN["select_genes"](x, n)), "positions"),
+    (
+        "select_genes",
+        lambda x, n: OWN["select_genes"](x, n + 1),
+        "True at all the right places and at 1 more|too many|n_top",
+    ),
+    ("select_genes", lambda x, n: OWN["select_genes"](x, n - 1), "n_top_genes one smaller"),
+    # graphs
+    ("homophily", lambda graph, labels: OWN["homophily"](graph, labels) / 2, "1/2|half"),
+    ("homophily", lambda graph, labels: 1.0, "1 everywhere|not used|look"),
+    ("homophily", lambda graph, labels: OWN["homophily"](graph, labels) ** 2, "square"),
+    ("normalized_adjacency", lambda graph: scaled(graph, -1.0), "d_i d_j|square|root"),
+    ("normalized_adjacency", lambda graph: scaled(graph, -0.25), "power|root"),
+    ("normalized_adjacency", lambda graph: scaled(graph, -0.5).multiply(0.5).tocsr(), "1/2 of|0.5"),
+    ("normalized_adjacency", lambda graph: scaled(graph, -0.5) @ scaled(graph, -0.5), "times itself|once too often"),
+    ("normalized_adjacency", lambda graph: sp.triu(scaled(graph, -0.5)).tocsr(), "other side|symmetric"),
+    ("normalized_adjacency", lambda graph: -scaled(graph, -0.5), "sign"),
+    ("low_pass", lambda values, graph, n: OWN["low_pass"](values, graph, n + 1), "step|too often|once more"),
+    ("low_pass", lambda values, graph, n: values, "nothing was smoothed"),
+    ("low_pass", lambda values, graph, n: OWN["low_pass"](values, graph, n).T, "transpose"),
+    ("low_pass", lambda values, graph, n: n * OWN["low_pass"](values, graph, n), "times"),
+    ("neighbor_mean", lambda graph, values: (graph @ values) / 2, None),
+    (
+        "neighbor_mean",
+        lambda graph, values: OWN["neighbor_mean"](graph, OWN["neighbor_mean"](graph, values)),
+        "applied twice",
+    ),
+    # encoders
+    ("gcn_layer", lambda x, g, w, b: OWN["gcn_layer"](x, g, w, 2 * b), "off by one number in each column|bias"),
+    ("gcn_layer", lambda x, g, w, b: OWN["gcn_layer"](x, g, w, -b), "off by one number in each column|bias"),
+    ("gcn_layer", lambda x, g, w, b: OWN["gcn_layer"](x, g, w, b).abs(), "without its sign|ReLU|negative"),
+    ("unit_rows", lambda x: x / x.norm(dim=1, keepdim=True) ** 3, "factor for each row|length|power"),
+    ("unit_rows", own_column, "factor for each row|length"),
+    ("unit_rows", lambda x: normalize(x, dim=1) / 2, "1/2 of|0.5 times|half"),
+    ("unit_rows", lambda x: normalize(x, dim=1) - normalize(x, dim=1).mean(0), "in each column|centered|mean 0"),
+    ("view_1", lambda x, w, b: normalize((x @ w + b).exp(), dim=1), "ReLU|exp"),
+    # alignment
+    ("log_probabilities", lambda e, t: logs(e, t) / np.log(2), "base 2"),
+    ("log_probabilities", lambda e, t: torch.log_softmax(e / t, 0), "column|dimension|axis|cells"),
+    ("log_probabilities", lambda e, t: logs(e, 1 / t), "temperature|multipl"),
+    ("log_probabilities", lambda e, t: -logs(e, t), "sign"),
+    ("symmetric_kl", lambda a, b, t: 3 * OWN["symmetric_kl"](a, b, t), "3 times"),
+    ("symmetric_kl", lambda a, b, t: OWN["symmetric_kl"](a, b, t).sqrt(), "square root"),
+    ("symmetric_kl", lambda a, b, t: OWN["symmetric_kl"](a, b.detach(), t), "gradient by e2"),
+    ("cell_alignment", lambda a, b, t: OWN["cell_alignment"](a.detach(), b, t), "gradient by e1"),
+    ("cell_alignment", lambda a, b, t: len(a) * OWN["cell_alignment"](a, b, t), "rows of e1|number of cells|summed"),
+    ("cell_alignment", lambda a, b, t: OWN["cell_alignment"](a, b, t).log(), "logarithm"),
+    (
+        "pairwise_divergence",
+        lambda a, b, t: OWN["pairwise_divergence"](a, b, t).T,
+        "transpose|swapped|Rows and columns",
+    ),
+    ("pairwise_divergence", lambda a, b, t: OWN["pairwise_divergence"](a, b, t).fill_diagonal_(0), "diagonal"),
+    (
+        "pairwise_divergence",
+        lambda a, b, t: OWN["pairwise_divergence"](a, b, t).mean(1),
+        "reduced too far|summed|cells",
+    ),
+    ("neighborhood_ratio", lambda d, g: ratio(d, g).sum(), "number of rows|mean"),
+    ("neighborhood_ratio", lambda d, g: 1 / ratio(d, g).mean(), "divided by the expected|turned"),
+    ("neighborhood_ratio", lambda d, g: ratio(d, g), "mean"),
+    ("neighborhood_ratio", lambda d, g: ratio(d, g, total=True).mean(), "in it"),
+    ("neighborhood_ratio", lambda d, g: ratio(d, g).mean().detach(), "no gradient"),
+    ("linear_sum_over_all", lambda a, b: sum(terms(a, b)[:2]) - terms(a, b)[2] - terms(a, b)[4], "L1|q2|product|term"),
+    ("linear_sum_over_all", lambda a, b: -OWN["linear_sum_over_all"](a, b), "sign|negative"),
+    ("linear_sum_over_all", lambda a, b: OWN["linear_sum_over_all"](a, b) / len(a), "number of rows|mean|divided"),
+    # refinement, training
+    ("refine", lambda e, w, b, p: -OWN["refine"](e, w, b, p), "sign"),
+    ("refine", lambda e, w, b, p: normalize(e @ (w @ p), dim=1), "bias"),
+    ("refine", lambda e, w, b, p: OWN["refine"](e, w, b, p.detach()), "gradient by programs"),
+    ("consistency", lambda a, b, g: OWN["consistency"](a, b, g).sqrt(), "square root"),
+    ("consistency", lambda a, b, g: (a @ b.T - g - torch.eye(len(g), dtype=g.dtype)).abs().mean(), "absolute|square"),
+    ("consistency", lambda a, b, g: OWN["consistency"](a, b.detach(), g), "gradient by z2"),
+    ("total_loss", lambda a, b, c, u, v: (a + u * b + v * c) / 3, "1/3|mean"),
+    ("total_loss", lambda a, b, c, u, v: a + u * b - v * c, "consistency|sign|minus|subtract"),
+    # judging, space
+    (
+        "hungarian_accuracy",
+        lambda labels, clusters: 1 - OWN["hungarian_accuracy"](labels, clusters),
+        "one minus|do .not. agree",
+    ),
+    (
+        "hungarian_accuracy",
+        lambda labels, clusters: 100 * OWN["hungarian_accuracy"](labels, clusters),
+        "100 times|percent|too",
+    ),
+    ("report_over_seeds", lambda scores: OWN["report_over_seeds"](scores)[::-1], "order|first|swapped"),
+    ("pick_start", lambda inertias, accuracies: int(np.argmax(inertias)), "lowest|largest|smallest|highest"),
+    ("scale_and_clip", lambda x: np.minimum(x / x.std(0, ddof=1), 5), "cut off at 5"),
+    ("scale_and_clip", lambda x: OWN["scale_and_clip"](x) - OWN["scale_and_clip"](x).mean(0), "in each column|center"),
+    ("spatial_graph", lambda x, n: sp.triu(OWN["spatial_graph"](x, n)).tocsr(), "symmetric|other side"),
+    ("majority_vote", lambda clusters, x, n: clusters, "as it came in"),
+    ("majority_vote", lambda clusters, x, n: OWN["majority_vote"](clusters, x, n) + 1, "plus 1"),
+    ("left_without_peeking", lambda p, i, a: 1 / OWN["left_without_peeking"](p, i, a), "divided by the expected"),
+]
