@@ -16,7 +16,7 @@ from sklearn.cluster import KMeans
 from statsmodels.stats.power import TTestPower
 
 from scrcl_edu import baselines, benchmarking, clustering, consensus, datasets, evaluation, plotting, recipes, rivals
-from scrcl_edu.benchmarking import margins, methods, released, running, storing, tables
+from scrcl_edu.benchmarking import margins, methods, released, running, shelf, storing, tables
 from scrcl_edu.benchmarking.methods import Job
 from scrcl_edu.cli import main
 from scrcl_edu.errors import DataError, InputFileError, OutputError, SettingsError
@@ -607,9 +607,24 @@ def test_in_space_a_consensus_takes_the_baselines_that_vote():
     assert members["robust"]["name"] == "robust/spatial"
 
 
+def test_a_shelf_makes_its_folder_and_takes_a_damaged_file_for_a_missing_one(tmp_path):
+    found = shelf.Found(np.arange(3), np.array([0, 1, 1]), 2.5, "cpu", 0)
+    kept = shelf.Shelf(tmp_path / "a" / "b")
+    kept.put("x", "consensus/robust", 0, {"k": 1}, found)
+    again = shelf.Shelf(tmp_path / "a" / "b").get("x", "consensus/robust", 0, {"k": 1})
+    assert again.clusters.tolist() == [0, 1, 1]
+    assert again[2:] == found[2:]
+    assert kept.get("x", "consensus/robust", 0, {"k": 2}) is None
+    (file,) = (tmp_path / "a" / "b").iterdir()
+    for content in (b"", b"PK damaged", file.read_bytes()[:100]):
+        file.write_bytes(content)
+        assert kept.get("x", "consensus/robust", 0, {"k": 1}) is None
+    with pytest.raises(OutputError, match=r"cannot be made: .*choose another folder"):
+        shelf.Shelf(file / "c")
+
+
 def test_clusters_that_are_kept_are_not_found_again(simulated, tmp_path, monkeypatch):
     first, keep = {"first": simulated["first"]}, tmp_path / "keep"
-    keep.mkdir()
     before, _ = run_quietly(first, tmp_path / "a.json", baselines=["refined", "view_1"], seeds=1, epochs=2)
     run_quietly(first, tmp_path / "b.json", seeds=1, epochs=2, keep=keep)
     monkeypatch.setattr("scrcl_edu.fitting.fit", lambda *_, **__: pytest.fail("was trained again"))

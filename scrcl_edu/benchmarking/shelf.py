@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from scrcl_edu.errors import OutputError
 from scrcl_edu.files import atomic_path
 
 
@@ -25,11 +27,24 @@ class Found(NamedTuple):
 class Shelf:
     """Clusters by dataset, method, seed and settings; in a folder, or in memory when there is none.
 
-    A dataset is known by its name: a folder belongs to one state of the data and one version of the code.
+    A dataset is known by its name: a folder belongs to one state of the data and one version of the code. It is made
+    when it is not there; a damaged file in it counts as missing.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be made.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"{folder} cannot be made: {error.strerror}; choose another folder (--keep)"
+                ) from error
         self.here: dict[str, Found] = {}
 
     def get(self, dataset: str, method: str, seed: int, settings: dict[str, Any]) -> Found | None:
@@ -37,9 +52,12 @@ class Shelf:
         name = _name(dataset, method, seed, settings)
         if self.folder is None or not (path := self.folder / name).is_file():
             return self.here.get(name)
-        with np.load(path) as kept:
-            facts = json.loads(str(kept["facts"]))
-            return Found(kept["cells"], kept["clusters"].astype(int), **facts)
+        try:
+            with path.open("rb") as file, np.load(file) as kept:
+                facts = json.loads(str(kept["facts"]))
+                return Found(kept["cells"], kept["clusters"].astype(int), **facts)
+        except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile):
+            return None
 
     def put(self, dataset: str, method: str, seed: int, settings: dict[str, Any], found: Found) -> None:
         """Keep it.
