@@ -27,12 +27,13 @@ export NUMBA_NUM_THREADS ?= 1
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-.PHONY: help course test lint lessons bench links lock clean python site browser-test grade-test hub-test colab-test
+.PHONY: help course test lint lessons bench links lock clean python site slides browser-test grade-test hub-test colab-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
 	@echo "make lessons  build the worked lessons and the student edition from notebooks/src"
 	@echo "make site     build the site of the worked lessons, offline, into out/site"
+	@echo "make slides   slides of every lesson and a printable cheat sheet, into out/slides"
 	@echo "make browser-test  open lessons in JupyterLab in Chromium; screenshots in out/browser"
 	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
 	@echo "make hub-test      rehearse a class of eight on a real JupyterHub (as root; needs npm)"
@@ -87,6 +88,10 @@ site: $(READY)
 	@$(call with,site)
 	@echo "Building the site from the worked lessons as they are stored."
 	@$(RUN)python docs/build_site.py
+
+slides: $(READY)
+	@echo "Making slides of every lesson and the cheat sheet into out/slides."
+	@$(RUN)python docs/slides.py
 
 lessons: $(READY)
 	@$(RUN)scrcl-edu build

@@ -15,13 +15,21 @@ ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "docs" / "instructor.md"
 REHEARSAL = ROOT / "workshop" / "rehearsal.json"
 SAY = ROOT / "scrcl_edu" / "classroom" / "say.yaml"
+OPEN, HARDEST, NONE = ("transfer", "explain"), 3, 0
+LONG = ("four weeks",)  # formats with time for every task
+BEGINNERS = 4 / 3  # times as long
 HOME_MB = 100  # a learner's notebooks with outputs, and room for data of one's own
 TIME = re.compile(r"\*\*Time\*\* \| about (\d+) minutes to read, (\d+) to do")
 AIM = re.compile(r"\*\*You will be able to\*\* \| (.+?) \|")
 TITLE = re.compile(r"^# # (.+)$", re.MULTILINE)
 # What a group does together, hour by hour: lessons by number, and what lies between them in minutes.
 PLANS = {
-    "half a day": ["What is a cell type, and who says so? 15", "00", "02", "Break 15", "08", "Discussion 20"],
+    "half a day": [
+        "What is a cell type, and who says so? 15",
+        "Lesson 00, run by one person in front of all 20",
+        *("02", "Break 15", "08"),
+        "Discussion 20",
+    ],
     "one day": [
         "What is a cell type, and who says so? 15",
         "00",
@@ -33,6 +41,14 @@ PLANS = {
         "04",
         "Break 15",
         "08",
+        "Discussion 30",
+    ],
+    "two days": [
+        "Day 1: from counts to two views 0",
+        "What is a cell type, and who says so? 15",
+        *("00", "01", "Break 15", "02", "Lunch 60", "03", "Break 15", "04"),
+        "Day 2: refined, trained, judged 0",
+        *("05", "Break 15", "07", "Lunch 60", "08", "Break 15", "09"),
         "Discussion 30",
     ],
     "four weeks": [
@@ -67,26 +83,46 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def left_out(number: str, kinds: tuple[str, ...], difficulty: int) -> tuple[str, int]:
+    """Tasks of a lesson of some kinds, or of a difficulty, and the minutes that leaving them out saves."""
+    spare = [t for t in catalogue().values() if t.lesson == number and (t.kind in kinds or t.difficulty == difficulty)]
+    return ", ".join(f"`{task.name}`" for task in spare), sum(task.minutes for task in spare)
+
+
+def clock(minutes: float) -> str:
+    return f"{int(minutes) // 60}:{int(minutes) % 60:02d}"
+
+
 def plan(name: str) -> str:
-    """A timetable: for each entry when it begins, counted from the start, and how long it takes."""
-    clock, lines = 0, ["| from | minutes | what |", "|---|---|---|"]
+    """A timetable: when each entry begins, for a practiced group and for beginners, and what may be left out."""
+    short = name not in LONG
+    now, lines = (
+        0,
+        ["| from | beginners | minutes | what | at home | if you are late, skip |", "|---|---|---|---|---|---|"],
+    )
+    breaks = 0  # which take beginners no longer
     for entry in PLANS[name]:
         if entry in LESSONS:
             if not source(entry).is_file():
                 continue
             title, read, do, _ = front_matter(entry)
-            minutes, text = read + do, f"Lesson {title}"
+            names, saved = left_out(entry, OPEN, HARDEST) if short else ("", 0)
+            skip, more = left_out(entry, ("mend",), NONE) if short else left_out(entry, OPEN, HARDEST)
+            skip = f"{skip} ({more} min)" if skip else ""
+            minutes, text = read + do - saved, f"Lesson {title}"
         else:
             text, _, last = entry.rpartition(" ")
-            minutes = int(last)
+            minutes, names, skip = int(last), "", ""
         if minutes:
-            lines.append(f"| {clock // 60}:{clock % 60:02d} | {minutes} | {text} |")
+            slower = breaks + (now - breaks) * BEGINNERS
+            lines.append(f"| {clock(now)} | {clock(slower)} | {minutes} | {text} | {names} | {skip} |")
         else:
-            lines.append(f"| | | **{text}** |")
-            clock = 0
-        clock += minutes
-    if "Week" not in PLANS[name][0]:
-        lines.append(f"| {clock // 60}:{clock % 60:02d} | | End |")
+            lines.append(f"| | | | **{text}** | | |")
+            now = breaks = 0
+        now += minutes
+        breaks += minutes if text in ("Break", "Lunch") else 0
+    if short:
+        lines.append(f"| {clock(now)} | {clock(breaks + (now - breaks) * BEGINNERS)} | | End | | |")
     return "\n".join(lines)
 
 

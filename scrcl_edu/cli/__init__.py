@@ -133,8 +133,14 @@ def benchmark(**options: Any) -> None:
 
 @main.command()
 @click.option("--network", is_flag=True, help="Also try to reach the network.")
-def doctor(network: bool) -> None:
+@click.option("--class", "folder", type=click.Path(path_type=Path), help="Folder of what it said to each learner.")
+def doctor(network: bool, folder: Path | None) -> None:
     """Say what this machine is, and what is missing for the course."""
+    if folder is not None:
+        from scrcl_edu.classroom.readiness import readiness
+
+        click.echo(readiness(folder))
+        return
     from scrcl_edu.course.platform import doctor as examine
 
     click.echo(examine(network=network))
