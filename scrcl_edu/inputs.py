@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -101,7 +101,7 @@ def build(
     view_2 = low_pass(features, graph, steps_2)
     view_1 = low_pass(view_2, graph, steps_1 - steps_2) if steps_1 >= steps_2 else low_pass(features, graph, steps_1)
     inputs = Inputs.build(view_1, view_2, graph, adata.varp[gene_key][chosen][:, chosen], device=device)
-    own = {}
+    own: dict[str, Any] = {}
     if parts is not None and parts.alignment is not None:
         own |= {"align": partial(aligned, parts.alignment), "weight_distribution": 1.0, "weight_neighborhood": 0.0}
     if parts is not None and parts.refinement is not None:

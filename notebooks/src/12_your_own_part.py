@@ -161,8 +161,8 @@ def other_starts(embedding, n_clusters, seed):
 
 luck = trial(clustering=other_starts)
 claim(
-    "A part without any idea in it differs from robust by {mean:+.3f} ARI on average over "
-    "{n_sets} sets, and the interval from {low:+.3f} to {high:+.3f} contains zero.",
+    "A part without any idea in it differs from robust by {mean:+.3f} ARI on average "
+    "over {n_sets} sets, and the interval from {low:+.3f} to {high:+.3f} contains zero.",
     luck.low <= 0 <= luck.high,
     mean=luck.mean,
     n_sets=luck.table["set"].nunique(),
@@ -350,8 +350,8 @@ reveal("verdict_on_graph", says if says in ("better", "worse") else unclear)
 
 # %%
 claim(
-    "On the sets to play with the part is ahead by {mean:+.3f} ARI, with an interval from "
-    "{low:+.3f} to {high:+.3f}.",
+    "On the sets to play with the part is ahead by {mean:+.3f} ARI, with an interval "
+    "from {low:+.3f} to {high:+.3f}.",
     heard.mean > 0.02,
     mean=heard.mean,
     low=heard.low,

@@ -13,7 +13,7 @@ from scrcl_edu.classroom.judging import Graded, Limits, judge_submission
 from scrcl_edu.classroom.pages import class_page, feedback_page
 from scrcl_edu.classroom.submissions import Submission, read_submission
 from scrcl_edu.course.lessons import LESSONS
-from scrcl_edu.course.tasks import catalogue
+from scrcl_edu.course.tasks import exercises
 from scrcl_edu.errors import InputFileError, OutputError, SettingsError
 from scrcl_edu.files import atomic_path
 
@@ -106,23 +106,23 @@ def submitted_files(folder: Path) -> list[Path]:
 
 def _grade(path: Path, folder: Path, lesson: str | None, limits: Limits, salt: int) -> Graded:
     inside = path.relative_to(folder)
-    exercises = catalogue("check", "mend")
-    submission = read_submission(path, set(exercises))
+    known = exercises()
+    submission = read_submission(path, set(known))
     lesson = lesson or lesson_of(path, submission)
     learner = owner_of(inside)
     if not submission.problem and not lesson:
         submission.problem = "nothing in it tells which lesson it is"
     if submission.problem:
         return Graded(learner, lesson, inside, (), submission.problem, tuple(submission.notes))
-    names = [name for name, exercise in exercises.items() if exercise.lesson == lesson]
+    names = [name for name, exercise in known.items() if exercise.lesson == lesson]
     judged = tuple(judge_submission(submission, names, limits, salt=salt))
     return Graded(learner, lesson, inside, judged, "", tuple(submission.notes))
 
 
 def lesson_of(path: Path, submission: Submission) -> str:
     """The lesson that most of a file's answers belong to; of equals the one that the file's name tells."""
-    exercises = catalogue("check", "mend")
-    counts = Counter(exercises[name].lesson for name in submission.answers)
+    known = exercises()
+    counts = Counter(known[name].lesson for name in submission.answers)
     named = re.search(r"(?<!\d)\d\d(?!\d)", path.stem)
     told = named.group() if named and named.group() in LESSONS else ""
     if not counts:

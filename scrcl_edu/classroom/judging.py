@@ -25,7 +25,7 @@ from scrcl_edu.classroom.submissions import Submission
 from scrcl_edu.course.checking import judge
 from scrcl_edu.course.running import call
 from scrcl_edu.course.task import Exercise
-from scrcl_edu.course.tasks import catalogue
+from scrcl_edu.course.tasks import exercises
 from scrcl_edu.errors import SettingsError
 
 LOOKS_AROUND = set("inspect gc sys ctypes importlib subprocess globals __import__ eval exec open".split())
@@ -149,7 +149,7 @@ def _in_a_process(submission: Submission, names: list[str], limits: Limits, salt
     context = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
     if sys.platform != "win32":  # what all need is imported once
         context.set_forkserver_preload(
-            [__name__, "scanpy", *sorted({e.inputs.__module__ for e in catalogue("check", "mend").values()})]
+            [__name__, "scanpy", *sorted({e.inputs.__module__ for e in exercises().values()})]
         )
     with tempfile.TemporaryDirectory() as place:
         return _watched(context, (Path(place), submission, names, limits, salt))
@@ -199,9 +199,9 @@ def _work(
     import torch
 
     torch.set_num_threads(1)
-    exercises = catalogue("check", "mend")
+    known = exercises()
     for name in names:  # what the package imports and compiles when it is first called comes before the limits
-        exercise = exercises[name]
+        exercise = known[name]
         call(exercise.reference, exercise.cases()[0], through=exercise.through, seconds=300)
     os.chdir(place)
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, until the process ends
@@ -209,10 +209,10 @@ def _work(
     _cap_memory(limits)
     connection.send(_memory_mb(psutil.Process()))
     shared = _prepared(submission)
-    lesson = exercises[names[0]].lesson
-    shared |= {name: one.reference for name, one in exercises.items() if one.lesson == lesson}
+    lesson = known[names[0]].lesson
+    shared |= {name: one.reference for name, one in known.items() if one.lesson == lesson}
     for name in names:
-        connection.send(_best(exercises[name], submission.answers[name], shared, salt))
+        connection.send(_best(known[name], submission.answers[name], shared, salt))
     os._exit(0)  # nothing that a learner registered to run at the end runs
 
 
@@ -340,7 +340,7 @@ def _from_package(function: Any, names: dict[str, Any], seen: set[int] | None = 
         value = names.get(name)
         module = getattr(value, "__module__", None) or getattr(value, "__name__", "")
         if "scrcl_edu" in (name.split(".")[0], str(module).split(".")[0]):
-            if name not in catalogue("check", "mend"):  # an earlier exercise's answer, put there by us
+            if name not in exercises():  # an earlier exercise's answer, put there by us
                 found.add(name)
         elif callable(value):
             found |= _from_package(value, names, seen)

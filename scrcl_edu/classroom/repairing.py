@@ -10,7 +10,7 @@ from typing import Any
 from scrcl_edu.classroom.grading import lesson_of, owner_of, submitted_files
 from scrcl_edu.classroom.submissions import Submission, read_submission
 from scrcl_edu.course.lessons import LESSONS, find_notebooks
-from scrcl_edu.course.tasks import catalogue
+from scrcl_edu.course.tasks import exercises
 from scrcl_edu.errors import InputFileError, OutputError
 from scrcl_edu.files import atomic_path
 
@@ -57,7 +57,7 @@ def repair(
     results: dict[Path, str] = {}
     for path in submitted_files(folder):
         inside = path.relative_to(folder)
-        submission = read_submission(path, set(catalogue("check", "mend")))
+        submission = read_submission(path, set(exercises()))
         number = lesson or lesson_of(path, submission)
         results[inside] = submission.problem or ("" if number else "nothing in it tells which lesson it is")
         if not results[inside]:

@@ -235,7 +235,7 @@ def _sign(exercise: Exercise, attempts: list[Attempt]) -> Cause:
 
 def shows(mutant: Mutant, outcome: Outcome, arguments: dict[str, Any]) -> bool:
     """Whether a result carries a mutant's sign; a result of a kind that the sign cannot read does not."""
-    return _true(mutant.sign, outcome, arguments)
+    return mutant.sign is not None and _true(mutant.sign, outcome, arguments)
 
 
 def _true(condition: Callable[[Any, dict[str, Any]], bool], outcome: Outcome, arguments: dict[str, Any]) -> bool:
@@ -288,7 +288,7 @@ def _found_out(exercise: Exercise, attempts: list[Attempt], wrong: Attempt) -> C
     if shown.message:
         return shown
     if exercise.through is None:
-        name, words = alteration(exercise.reference, [tuple(attempt) for attempt in _wrong_first(attempts)])
+        name, words = alteration(exercise.reference, list(_wrong_first(attempts)))
         if name:
             return Cause(name, f"Your result {words}{'' if words.endswith('?') else '.'}")
     lacking = next((one for one in exercise.properties if not _true(one.holds, wrong.outcome, wrong.arguments)), None)

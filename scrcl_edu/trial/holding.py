@@ -100,14 +100,15 @@ def trial(
         row["part"] = evaluation.ari(one.labels, np.array(found))
     table = _frame(rows)
     mean, low, high = interval(table)
-    look = {
+    tried = [f"{function} as {slot}" for slot, function in sorted(names.items())]
+    look: dict[str, Any] = {
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "parts": [f"{function} as {slot}" for slot, function in sorted(names.items())],
+        "parts": tried,
         "digest": hashlib.sha256(source.encode()).hexdigest()[:16],
         "opened": draw if open_final else None,
         "mean": round(mean, 4),
     }
-    looked = looks.in_words(looks.record(look), look["parts"])
+    looked = looks.in_words(looks.record(look), tried)
     return Trial(names, table, mean, low, high, open_final, draw, looked, source, time.perf_counter() - started)
 
 
@@ -152,12 +153,13 @@ def _start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    content = pickle.dumps(order)
+    content, entrance = pickle.dumps(order), running.stdin
 
     def send() -> None:
         try:
-            running.stdin.write(content)
-            running.stdin.close()
+            if entrance is not None:
+                entrance.write(content)
+                entrance.close()
         except OSError:  # it has ended already; its answer says why
             pass
 
@@ -169,7 +171,7 @@ def _answer(running: subprocess.Popen[bytes], limit_seconds: float) -> list[list
     timer = threading.Timer(limit_seconds, running.kill)
     timer.start()
     try:
-        text = running.stdout.read()
+        text = running.stdout.read() if running.stdout is not None else b""
     finally:
         timer.cancel()
     try:

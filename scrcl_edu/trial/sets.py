@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 # Four kinds of simulated cells, each hard in its own way; sizes are small so that a trial takes a minute or two.
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "ordinary": {"depth": 400},
     "shallow": {"depth": 150},
     "uneven": {"depth": 400, "imbalance": 15},

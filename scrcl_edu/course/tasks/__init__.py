@@ -74,7 +74,7 @@ import functools
 import importlib
 import pkgutil
 
-from scrcl_edu.course.task import Task
+from scrcl_edu.course.task import Exercise, Task
 
 
 @functools.cache
@@ -87,3 +87,8 @@ def catalogue(*kinds: str) -> dict[str, Task]:
                 raise ValueError(f"two tasks are called {task.name!r}")
             found[task.name] = task
     return {name: task for name, task in found.items() if not kinds or task.kind in kinds}
+
+
+def exercises() -> dict[str, Exercise]:
+    """The functions to write and to mend of all lessons."""
+    return {name: task for name, task in catalogue().items() if isinstance(task, Exercise)}
