@@ -54,9 +54,10 @@ test: lint $(if $(CHROMIUM),$(VENV)/.browser)
 		--nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 lint: $(READY)
-	@echo "Checking style and format."
+	@echo "Checking style, format and types."
 	@$(RUN)ruff check
 	@$(RUN)ruff format --check
+	@$(RUN)mypy --no-error-summary
 
 # Where Chromium is, `make test` opens one lesson in it; without a network its test says why it skips.
 $(VENV)/.browser: $(READY)

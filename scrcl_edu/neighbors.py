@@ -42,11 +42,11 @@ def nearest_others(
     rows, score, tolerance = _prepared(values, metric)
     found = np.empty((len(rows), n_others), dtype=np.int64)
     for start, scores in _blocks(rows, metric):
-        best, places = torch.from_numpy(scores).topk(min(n_others + 1, scores.shape[1]), dim=1)
-        best, places = best.numpy(), places.numpy()
+        most = torch.from_numpy(scores).topk(min(n_others + 1, scores.shape[1]), dim=1)
+        best, places = most.values.numpy(), most.indices.numpy()
         found[start : start + len(scores)] = places[:, :n_others]
         last = best[:, n_others - 1]
-        for row in np.flatnonzero(last - best[:, -1] <= 2 * tolerance):
+        for row in np.flatnonzero(last - best[:, -1] <= 2 * tolerance).tolist():
             near = np.flatnonzero(scores[row] >= last[row] - 2 * tolerance)
             near = near[near != start + row]
             order = np.argsort(-score(start + row, near), kind="stable")
@@ -58,7 +58,7 @@ def _prepared(
     values: np.ndarray | sp.csr_matrix, metric: str
 ) -> tuple[np.ndarray, Callable[[int, np.ndarray], np.ndarray], float]:
     """Rows in float32 (of length 1 for the cosine), exact similarities of some pairs, and what rounding may be."""
-    dense = values.toarray() if sp.issparse(values) else np.asarray(values)
+    dense = values if isinstance(values, np.ndarray) else values.toarray()
     lengths = np.sqrt(np.einsum("ij,ij->i", dense, dense, dtype=np.float64))
     if metric == "cosine":
         safe = np.where(lengths > 0, lengths, 1.0)

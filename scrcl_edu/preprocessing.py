@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +18,7 @@ from scrcl_edu.matrices import check_all, checked_values, share_of_fractions, wh
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Matrix = np.ndarray | sp.csr_matrix
+Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 Features = Literal["counts", "log", "scaled", "scaled_uncentered"]
 
 SCALED_LIMIT = 10.0
@@ -210,17 +210,17 @@ def _name_uniquely(adata: AnnData) -> list[str]:
 
 
 def _count_nonzero(values: Matrix, *, axis: int) -> np.ndarray:
-    return values.getnnz(axis=axis) if sp.issparse(values) else np.count_nonzero(values, axis=axis)
+    return np.count_nonzero(values, axis=axis) if isinstance(values, np.ndarray) else values.getnnz(axis=axis)
 
 
 def _moments(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each gene, float64, the deviation of a constant gene being 1."""
     mean = np.asarray(values.mean(axis=0, dtype=np.float64)).ravel()
-    if sp.issparse(values):
+    if isinstance(values, np.ndarray):
+        variance = values.var(axis=0, dtype=np.float64)
+    else:
         square = np.asarray(values.multiply(values).mean(axis=0, dtype=np.float64)).ravel()
         variance = np.maximum(square - mean**2, 0)
-    else:
-        variance = values.var(axis=0, dtype=np.float64)
     deviation = np.sqrt(variance * values.shape[0] / max(values.shape[0] - 1, 1))
     return mean, np.where(deviation > 0, deviation, 1)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scrcl_edu.course.task import Prediction
 from scrcl_edu.course.tasks import catalogue
 from scrcl_edu.errors import DataError
 
@@ -117,7 +118,7 @@ class Tally:
                 {"name": mistake, "count": count, "say": said.get(mistake, said.get("", ""))}
                 for mistake, count in _large(mistakes, fewest).items()
             ],
-            "guesses": _large(_histogram(task.shape, doing), fewest) if task.kind == "predict" else {},
+            "guesses": _large(_histogram(task.shape, doing), fewest) if isinstance(task, Prediction) else {},
         }
 
     def _understood(self, message: Any) -> tuple[bytes, str, _Doing]:

@@ -110,9 +110,9 @@ def _nbgrader(cell: Any) -> dict[str, Any]:
     if cell.cell_type != "code":
         return {}
     solution, tested = bool(SOLUTION.search(cell.source)), CHECK.search(cell.source)
-    if not solution and not tested:
+    if not solution and tested is None:
         return {}
-    if solution:
+    if solution or tested is None:
         defined = re.search(r"^def (\w+)", cell.source, re.MULTILINE)
         name = f"solve_{defined.group(1)}" if defined else f"solve_{cell['id']}"
     else:

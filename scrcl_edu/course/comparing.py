@@ -28,7 +28,7 @@ def kind(value: Any) -> str:
         return "a number"
     if isinstance(value, np.ndarray):
         return "a NumPy array"
-    names = {dict: "a dictionary", list: "a list", tuple: "a tuple", str: "a string"}
+    names: dict[type, str] = {dict: "a dictionary", list: "a list", tuple: "a tuple", str: "a string"}
     return names.get(type(value), f"an object of type {type(value).__name__}")
 
 

@@ -71,12 +71,16 @@ def _names(node: ast.AST) -> set[str]:
     return {name for name in used if name}
 
 
+def _last(node: ast.stmt) -> int:
+    return node.lineno if node.end_lineno is None else node.end_lineno
+
+
 def _bare(node: ast.stmt, lines: list[str]) -> str:
     """Its lines without indentation, comments and docstrings; read as text, since Pythons print trees differently."""
     skipped = set()
     for part in ast.walk(node):
         if isinstance(part, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(part):
-            skipped |= set(range(part.body[0].lineno, part.body[0].end_lineno + 1))
+            skipped |= set(range(part.body[0].lineno, _last(part.body[0]) + 1))
     first = min([node.lineno, *(mark.lineno for mark in getattr(node, "decorator_list", []))])
-    kept = [lines[n - 1].strip() for n in range(first, node.end_lineno + 1) if n not in skipped]
+    kept = [lines[n - 1].strip() for n in range(first, _last(node) + 1) if n not in skipped]
     return "\n".join(line for line in kept if line and not line.startswith("#"))

@@ -26,13 +26,13 @@ def explain(name: str, answer: str | None = None) -> None:
         When there is no such question.
     """
     task = find(name, Explanation)
-    answered = isinstance(answer, str) and bool(answer.strip())
+    answered = answer.strip() if isinstance(answer, str) else ""
     if answered:
         tell(Event(name, task.kind, "answered"))
     title = f"Explain {name} ({task.effort})"
     asked = [("Question", task.text)]
     if answered:
-        asked.append(("You wrote", answer.strip()))
+        asked.append(("You wrote", answered))
     else:
         asked.append(("To do", f'answer in about three sentences, on paper or as explain("{name}", "...")'))
     opened = [("A model answer", task.model), ("A good answer", "\n".join(f"- {line}" for line in task.rubric))]

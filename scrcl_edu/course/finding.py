@@ -19,8 +19,8 @@ NAMES = {
 }
 
 
-def find(name: str, kind: type[T]) -> T:
-    """Look a task of one kind up by name.
+def find(name: str, *kinds: type[T]) -> T:
+    """Look a task of one kind, or of several, up by name.
 
     Raises
     ------
@@ -29,12 +29,13 @@ def find(name: str, kind: type[T]) -> T:
     """
     everything = catalogue()
     task = everything.get(name)
-    if isinstance(task, kind):
+    if isinstance(task, kinds):
         return task
-    what = NAMES.get(getattr(kind, "kind", ""), "task with hints")
+    what = NAMES.get(getattr(kinds[0], "kind", ""), "") if len(kinds) == 1 else ""
+    what = what or "task with hints"
     if task is not None:
         raise SettingsError(f"{name!r} is a {NAMES[task.kind]}, not a {what}; call {task.kind}({name!r}, ...)")
-    known = [other for other, task in everything.items() if isinstance(task, kind)]
+    known = [other for other, task in everything.items() if isinstance(task, kinds)]
     near = difflib.get_close_matches(str(name), known, n=1)
     guess = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(sorted(known))}"
     raise SettingsError(f"there is no {what} called {name!r}; {guess}")

@@ -186,8 +186,8 @@ class Order:
         """Understand a guess, a list or a text with commas or signs between; see :meth:`Number.read`."""
         parts = re.split(r"\s*[,<>]\s*", guess) if isinstance(guess, str) else list(guess)
         known = {item.lower(): item for item in self.items}
-        found = [known.get(str(part).strip().lower()) for part in parts]
-        if None in found or sorted(map(str, found)) != sorted(self.items):
+        found = [known.get(str(part).strip().lower(), "") for part in parts]
+        if sorted(found) != sorted(self.items):
             raise ValueError("not an order of all items")
         return found
 

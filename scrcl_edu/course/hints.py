@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
+from typing import cast
 
 from scrcl_edu.course.finding import find
 from scrcl_edu.course.lessons import LESSONS
@@ -26,7 +27,7 @@ def hint(name: str) -> None:
     SettingsError
         When no exercise has this name.
     """
-    exercise = find(name, Exercise | Transfer)
+    exercise = cast("Exercise | Transfer", find(name, Exercise, Transfer))
     solved = (
         f"A solution stands in the worked edition of this lesson, notebooks/{LESSONS[exercise.lesson]}.ipynb (yours is "
         f"in notebooks/student): look for def {name}."

@@ -86,7 +86,7 @@ def relink(root: Path = ROOT) -> list[Path]:
     """
     root = Path(root)
     citation = (root / "CITATION.cff").read_text(encoding="utf-8")
-    old, new = re.search(r"^repository-code: (\S+)$", citation, re.MULTILINE).group(1), repository(root)
+    (old,), new = re.findall(r"^repository-code: (\S+)$", citation, re.MULTILINE), repository(root)
     changed = []
     for path in sorted({path for pattern in LINKED for path in root.glob(pattern)}):
         text = path.read_text(encoding="utf-8")

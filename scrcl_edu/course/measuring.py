@@ -28,7 +28,7 @@ def gradients(exercise: Exercise, function: Callable[..., Any], arguments: dict[
         weights = torch.cos(torch.arange(result.numel(), dtype=result.dtype)).reshape(result.shape)
         if not result.requires_grad:
             return dict.fromkeys(leaves)
-        found = torch.autograd.grad((result * weights).sum(), leaves.values(), allow_unused=True)
+        found = torch.autograd.grad((result * weights).sum(), list(leaves.values()), allow_unused=True)
         return {name: None if g is None else g.detach().double().numpy() for name, g in zip(leaves, found, strict=True)}
 
     return call(differentiated, arguments, seconds=exercise.seconds)

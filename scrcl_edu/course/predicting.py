@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -67,22 +67,22 @@ def reveal(name: str, truth: Any) -> None:
     """
     task, kept = find(name, Prediction), guess_of(name)
     shape = task.shape
-    truth = float(truth) if isinstance(shape, Number) else shape.read(truth)
-    rows = [("It is", shape.write(truth))]
+    found: Any = float(cast("float", truth)) if isinstance(shape, Number) else shape.read(truth)
+    rows = [("It is", shape.write(found))]
     if kept is None:
         rows.append(("You guessed", "nothing yet; before you read on, would you have expected this?"))
         publish(box(f"Predicted and found: {name}", rows))
         return
-    guess = shape.read(kept["guess"])
-    verdict = shape.judge(guess, truth)
+    guess: Any = shape.read(kept["guess"])
+    verdict = shape.judge(guess, found)
     rows.append(("You guessed", f"{shape.write(guess)}: {'near' if verdict.near else 'not near'}"))
     if verdict.text:
         rows.append(("Meaning", verdict.text))
     shown = box(f"Predicted and found: {name}", rows, good=verdict.near or None)
     if isinstance(shape, Number):
-        shown["text/html"] += _ruler(shape, guess, truth)
+        shown["text/html"] += _ruler(shape, guess, found)
     publish(shown)
-    tell(Event(name, task.kind, "near" if verdict.near else "far", value={"guess": guess, "truth": truth}))
+    tell(Event(name, task.kind, "near" if verdict.near else "far", value={"guess": guess, "truth": found}))
 
 
 def _keep(task: Prediction, guess: Any) -> str:

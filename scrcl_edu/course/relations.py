@@ -8,7 +8,7 @@ input explains most.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ from scrcl_edu.course.related_places import PLACES
 from scrcl_edu.course.related_values import SCALED, VALUES, ratio_of
 
 Pair = tuple[np.ndarray, np.ndarray]
-RELATIONS: dict[str, Callable[[np.ndarray, np.ndarray], str | None]] = VALUES | PLACES | SCALED
+Related = Mapping[str, Callable[[np.ndarray, np.ndarray], str | None]]
+RELATIONS: Related = {**VALUES, **PLACES, **SCALED}
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,13 @@ def relation_over_inputs(pairs: Sequence[Pair], sizes: Sequence[dict[str, int]] 
             if len(pairs) < 3:
                 return None
             # One number says little; those of all inputs together are a vector.
-            wrong = [tuple(np.array([pair[i].item() for pair in pairs]) for i in (0, 1))]
-            among = VALUES
+            wrong = [(np.array([got.item() for got, _ in pairs]), np.array([expected.item() for _, expected in pairs]))]
+            among: Related = VALUES
         else:
             among = RELATIONS if all(got.shape == expected.shape for got, expected in wrong) else PLACES
         for name, related in among.items():
-            texts = [related(*pair) for pair in wrong]
-            if all(texts):
+            texts = [text for pair in wrong if (text := related(*pair))]
+            if len(texts) == len(wrong):
                 same = len(set(texts)) == 1
                 text = texts[0] if same else f"{texts[0]} (on one input; the others have their own)"
                 return Relation(name, text, everywhere=same)
@@ -98,9 +99,10 @@ def _same(got: np.ndarray, expected: np.ndarray) -> bool:
 def _named_factor(pairs: list[Pair], sizes: list[dict[str, int]]) -> Relation | None:
     """A factor that is not the same number for every input but the same size of the input, such as its rows."""
     ratios = [ratio_of(*pair) if pair[0].any() else 0.0 for pair in pairs]
-    if len(pairs) < 2 or None in ratios or not any(ratios) or np.ptp(ratios) < 1e-6 * abs(ratios[0]):
+    known = [ratio for ratio in ratios if ratio is not None]
+    if len(pairs) < 2 or len(known) < len(pairs) or not any(known) or np.ptp(known) < 1e-6 * abs(known[0]):
         return None
-    counted = {}
+    counted: dict[str, np.ndarray] = {}
     for name in sizes[0]:
         n = np.array([one[name] for one in sizes], dtype=float)
         counted |= {
@@ -111,9 +113,9 @@ def _named_factor(pairs: list[Pair], sizes: list[dict[str, int]]) -> Relation | 
             f"n / (n - 1), n being {name}": n / np.maximum(n - 1, 1e-9),
         }
     for words, value in counted.items():
-        if np.allclose(ratios, value, rtol=1e-4):
+        if np.allclose(known, value, rtol=1e-4):
             return Relation("factor of a size", f"is the expected one times {words}: a sum where a mean is asked for?")
-        if np.allclose(ratios, 1 / value, rtol=1e-4):
+        if np.allclose(known, 1 / value, rtol=1e-4):
             return Relation(
                 "factor of a size", f"is the expected one divided by {words}: a mean where a sum is asked for?"
             )

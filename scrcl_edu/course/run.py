@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from scrcl_edu.course.build import own_progress, strictly
 from scrcl_edu.course.lessons import choose, find_notebooks
 from scrcl_edu.errors import InputFileError, SettingsError
+
+if TYPE_CHECKING:
+    import psutil
 
 PROFILES = ("fast", "full")
 
@@ -152,7 +155,7 @@ def _watch(process: subprocess.Popen) -> float:
     return peak
 
 
-def _memory(process: object) -> int:
+def _memory(process: psutil.Process) -> int:
     import psutil
 
     with contextlib.suppress(psutil.Error):

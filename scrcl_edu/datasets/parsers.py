@@ -47,15 +47,15 @@ def assemble(matrix: Any, cells: Iterable[Any], genes: Iterable[Any]) -> AnnData
     import anndata
     import pandas as pd
 
-    cells, genes = pd.Index(names(cells)), pd.Index(names(genes))
-    if matrix.shape != (len(cells), len(genes)):
+    of_cells, of_genes = pd.Index(names(cells)), pd.Index(names(genes))
+    if matrix.shape != (len(of_cells), len(of_genes)):
         raise DataError(
-            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]} but there are {len(cells)} cell names and "
-            f"{len(genes)} gene names; the file is incomplete or belongs to other data"
+            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]} but there are {len(of_cells)} cell names and "
+            f"{len(of_genes)} gene names; the file is incomplete or belongs to other data"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # duplicate names are reported where they matter, in preprocessing
-        return anndata.AnnData(compact(matrix), obs=pd.DataFrame(index=cells), var=pd.DataFrame(index=genes))
+        return anndata.AnnData(compact(matrix), obs=pd.DataFrame(index=of_cells), var=pd.DataFrame(index=of_genes))
 
 
 def numbered(prefix: str, n: int) -> list[str]:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 KINDS = ".h5ad, .h5 (10x), .loom, .csv[.gz], .tsv[.gz], .txt[.gz], or a folder with matrix.mtx"
 
-_DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, struct.error)
-_DAMAGE += (ValueError, LookupError, TypeError, AttributeError)  # what parsers stumble over in half a file
+_DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+# what parsers stumble over in half a file
+_DAMAGE += (RuntimeError, struct.error, ValueError, LookupError, TypeError, AttributeError)
 _TABLES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
@@ -126,8 +127,7 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
         raise InputFileError(f"{path} is empty (0 bytes); copy or download it again")
     suffixes = [s.lower() for s in path.suffixes]
     gzipped = suffixes[-1:] == [".gz"]
-    kind = (suffixes[:-1] if gzipped else suffixes)[-1:]
-    kind = kind[0] if kind else ""
+    kind = next(iter((suffixes[:-1] if gzipped else suffixes)[-1:]), "")
     with path.open("rb") as file:
         start = file.read(8)
     if kind == ".mtx":

@@ -7,7 +7,7 @@ import io
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -62,10 +62,9 @@ def _legible(figure: Figure) -> None:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        if text.get_visible() and text.get_text().strip() and text.get_fontsize() < SMALLEST - 1e-6:
-            raise SettingsError(
-                f"{text.get_text()!r} is written in {text.get_fontsize():g} points; use at least {SMALLEST:g}"
-            )
+        size = float(text.get_fontsize())
+        if text.get_visible() and text.get_text().strip() and size < SMALLEST - 1e-6:
+            raise SettingsError(f"{text.get_text()!r} is written in {size:g} points; use at least {SMALLEST:g}")
 
 
 def _png(figure: Figure) -> tuple[bytes, int, int]:
@@ -143,7 +142,7 @@ def embedding(
     DataError
         When there are not as many groups as cells.
     """
-    if hasattr(values, "obsm"):
+    if not isinstance(values, np.ndarray) and hasattr(values, "obsm"):
         groups = values.obs[groups] if isinstance(groups, str) else groups
         values = values.obsm[basis]
     figure, axes = _axes(axes)
@@ -239,7 +238,7 @@ def confusion(labels: Sequence[Any], clusters: Sequence[Any], *, title: str = ""
     return figure
 
 
-def losses(history: Mapping[str, Sequence[float]], *, title: str = "", axes: Axes | None = None) -> Figure:
+def losses(history: Mapping[str, Sequence[float] | np.ndarray], *, title: str = "", axes: Axes | None = None) -> Figure:
     """Draw each loss by epoch, with a line style of its own, as a share of its first value.
 
     Parameters
@@ -270,7 +269,7 @@ def _axes(axes: Axes | None, size: tuple[float, float] = (5.5, 4.2)) -> tuple[Fi
     import matplotlib.pyplot as plt
 
     if axes is not None:
-        return axes.figure, axes
+        return cast("Figure", axes.figure), axes
     return plt.subplots(figsize=size, layout="constrained")
 
 
@@ -291,13 +290,13 @@ def _scatter(
     *,
     names: bool,
     size: float = 14.0,
-    styles: Mapping[str, Mapping[str, str]] | None = None,
+    styles: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     _same_length(len(points), len(groups))
-    styles = type_styles(groups) if styles is None else styles
+    styles = styles or type_styles(groups)
     for name in np.unique(groups):
         mine = points[groups == name]
-        axes.scatter(*mine.T, s=size, linewidths=0, alpha=0.8, label=name, **styles[name])
+        axes.scatter(mine[:, 0], mine[:, 1], s=size, linewidths=0, alpha=0.8, label=name, **styles[name])
     if names:
         _write_names(axes, points, groups)
     else:
@@ -312,7 +311,7 @@ def _write_names(axes: Axes, points: np.ndarray, groups: np.ndarray) -> None:
     names = np.unique(groups)
     centers = np.array([_most_central(points[groups == name]) for name in names])
     places = zip(names, centers, strict=True)
-    texts = [axes.text(*place, name, ha="center", va="center", fontsize=SMALLEST) for name, place in places]
+    texts = [axes.text(x, y, name, ha="center", va="center", fontsize=SMALLEST) for name, (x, y) in places]
     for text in texts:
         text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
     adjust_text(

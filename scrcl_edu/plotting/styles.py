@@ -34,7 +34,7 @@ def group_style(number: int) -> dict[str, str]:
     return {"color": TEN[number % 10], "marker": MARKERS[(number + number // 10) % 10]}
 
 
-def type_styles(labels: Sequence[Any]) -> dict[str, dict[str, str]]:
+def type_styles(labels: Sequence[Any] | np.ndarray) -> dict[str, dict[str, str]]:
     """Color and marker of each type of cells, by name.
 
     Parameters
@@ -52,7 +52,7 @@ def type_styles(labels: Sequence[Any]) -> dict[str, dict[str, str]]:
     return {name: group_style(BLOOD[name] if known else number) for number, name in enumerate(names)}
 
 
-def type_colors(labels: Sequence[Any]) -> dict[str, str]:
+def type_colors(labels: Sequence[Any] | np.ndarray) -> dict[str, str]:
     """Color of each type of cells, by name; see :func:`type_styles`."""
     return {name: style["color"] for name, style in type_styles(labels).items()}
 
@@ -69,11 +69,11 @@ def cluster_styles(clusters: Sequence[Any], labels: Sequence[Any]) -> dict[str, 
     -------
     For each cluster its ``color`` and ``marker``.
     """
-    clusters, labels = np.asarray(clusters).astype(str), np.asarray(labels).astype(str)
-    colors = type_colors(labels)
+    found, known = np.asarray(clusters).astype(str), np.asarray(labels).astype(str)
+    colors = type_colors(known)
     styles = {}
-    for number, name in enumerate(sorted(set(clusters), key=_natural)):
-        types, counts = np.unique(labels[clusters == name], return_counts=True)
+    for number, name in enumerate(sorted(set(found), key=_natural)):
+        types, counts = np.unique(known[found == name], return_counts=True)
         styles[name] = {"color": colors[types[counts.argmax()]], "marker": MARKERS[number % len(MARKERS)]}
     return styles
 
