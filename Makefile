@@ -117,7 +117,7 @@ lock: | python
 		| $(RUN)python binder/write_environment.py
 
 clean:
-	@rm -rf $(VENV) build dist out .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist out .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './node_modules/*' -exec rm -rf {} +
 
 python:
