@@ -76,7 +76,7 @@ def _read(path: Path, separator: str) -> tuple[pd.DataFrame, list[str]]:
     if encoding == "utf-16":
         notes.append(f"{path.name} is encoded as UTF-16 and was read as such")
     counted = {sign: first.count(sign) for sign in (separator, ",", ";", "\t")}
-    found = max(counted, key=counted.get)
+    found = max(counted, key=lambda sign: counted[sign])
     if found != separator:
         words = {",": "commas", ";": "semicolons", "\t": "tabs"}
         notes.append(f"{path.name} is parted by {words[found]}, not by the {words[separator]} that its name says")
