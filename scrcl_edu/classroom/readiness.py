@@ -45,7 +45,8 @@ def _read(path: Path) -> tuple[str, list[tuple[str, str, str]]]:
     """Where it was run, and the findings; no finding when the file is something else."""
     text = path.read_bytes().replace(b"\x00", b"").decode("utf-8-sig", errors="replace")
     first = FIRST.search(text)
-    found = [match.groups() for match in map(LINE.fullmatch, map(str.strip, text.splitlines())) if match]
+    matches = [match for match in map(LINE.fullmatch, map(str.strip, text.splitlines())) if match]
+    found = [(match[1], match[2], match[3]) for match in matches]
     return (first.group(2).strip(), found) if first else ("", [])
 
 
