@@ -111,7 +111,8 @@ def gather(folder: Path) -> Path:
     for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         text = lesson.read_text(encoding="utf-8").replace(f"{repository()}/blob/main/docs/", "../docs/")
         (folder / "notebooks" / lesson.name).write_text(text, encoding="utf-8")
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+    (folder / "data").mkdir()
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "data/method_map.svg"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "docs" / "data.md").write_text(data_page(), encoding="utf-8")
     (folder / "docs" / "api").mkdir()
