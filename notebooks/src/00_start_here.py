@@ -665,6 +665,7 @@ claim(
 # | [09 Biology](09_biology.ipynb) | markers, programs | what the clusters are |
 # | [10 Spatial domains](10_spatial_domains.ipynb) | the same on tissue | layers in space |
 # | [11 The paper's table](11_the_papers_table.ipynb) | the settlement | published, rescored, ours |
+# | [12 Your own part](12_your_own_part.ipynb) | a part of your own | a fair trial, and a gain that shrinks |
 #
 # ## Quiz
 
