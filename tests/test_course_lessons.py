@@ -253,6 +253,15 @@ def test_the_student_edition_has_the_given_code_where_a_fault_is_to_be_mended(tm
     assert student.cells[1].source == f"def f(x):\n    {GIVEN}\n    y = x / 3\n    return y"
 
 
+def test_the_launch_links_of_the_student_edition_lead_to_itself(tmp_path):
+    links = "[Binder](https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks/03_small.ipynb) "
+    links += "[Colab](https://colab.research.google.com/github/a/b/blob/main/notebooks/03_small.ipynb) "
+    links += "[terms](https://github.com/a/b/blob/main/docs/glossary.md) [next](04_next.ipynb)"
+    (tmp_path / "03_small.py").write_text(f"# %% [markdown]\n# {links}\n")
+    (cell,) = student_edition(read_source(tmp_path / "03_small.py")).cells
+    assert cell.source == links.replace("/notebooks/03", "/notebooks/student/03")
+
+
 def test_the_stub_of_a_value_runs_through(tmp_path):
     (tmp_path / "03_x.py").write_text("# %%\nanswer = None\n### BEGIN SOLUTION\nanswer = 3\n### END SOLUTION\n")
     (cell,) = student_edition(read_source(tmp_path / "03_x.py")).cells

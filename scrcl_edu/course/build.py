@@ -22,6 +22,7 @@ from scrcl_edu.files import atomic_path
 
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL)
 CHECK = re.compile(r"""\b(?:check|mend|transfer)\(\s*["'](\w+)["']""")
+LAUNCH = re.compile(r"((?:=lab/tree|/blob/\w+)/notebooks/)(?=\d\d_)")
 MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|/var/folders/|[A-Z]:\\\\Users)[\w./\\-]*")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 STUB = "raise NotImplementedError  # your code here"
@@ -123,7 +124,7 @@ def _nbgrader(cell: Any) -> dict[str, Any]:
 
 
 def student_edition(notebook: Any) -> Any:
-    """The same lesson without solutions and outputs.
+    """The same lesson without solutions and outputs, its launch links leading to itself.
 
     In place of a solution stands a stub; where the lesson gives a function `NAME_given` with a fault, its code.
     """
@@ -134,6 +135,8 @@ def student_edition(notebook: Any) -> Any:
             defined = re.search(r"^def (\w+)", cell.source, re.MULTILINE)
             cell.source = _without_solution(cell.source, given.get(f"{defined.group(1)}_given", "") if defined else "")
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = LAUNCH.sub(r"\1student/", cell.source)
     return student
 
 
