@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from scrcl_edu.course import method_map
+from scrcl_edu.course.drawings import small
 from scrcl_edu.course.drawings.method import HEIGHT, PARTS, WIDTH, map_alt, map_svg
 from scrcl_edu.course.drawings.svg import mix
 from scrcl_edu.course.lessons import LESSONS
@@ -75,6 +77,54 @@ def test_an_unknown_lesson_is_named():
 def test_outside_of_a_notebook_the_map_is_words(capsys):
     method_map("03")
     assert "view 1; view 2" in capsys.readouterr().out
+
+
+COUNTS = np.array([[4, 0, 2], [8, 1, 4], [2, 0, 1], [0, 5, 2], [1, 9, 5], [0, 3, 1]])
+PATH = np.diag(np.ones(5), 1) + np.diag(np.ones(5), -1)
+SMALL = {
+    "likeness": lambda: small.draw_likeness(COUNTS, np.eye(6), [(0, 1), (3, 4)], [0, 0, 0, 1, 1, 1], alt="six cells"),
+    "depth": lambda: small.draw_depth(COUNTS, COUNTS / COUNTS.sum(axis=1, keepdims=True), alt="six cells"),
+    "smoothing": lambda: small.draw_smoothing(PATH, PATH / 2, np.arange(6.0), PATH @ np.arange(6) / 2, alt="six cells"),
+}
+
+
+@pytest.fixture(params=SMALL)
+def drawn(request, monkeypatch):
+    """A small drawing: its name and its SVG."""
+    shown = []
+    monkeypatch.setattr(small, "show_drawing", lambda svg, alt: shown.append((svg, alt)))
+    SMALL[request.param]()
+    ((svg, alt),) = shown
+    assert alt == "six cells"
+    return request.param, ElementTree.fromstring(svg)
+
+
+def test_a_small_drawing_is_legible_and_stays_on_its_panel(drawn):
+    _, drawing = drawn
+    width = float(drawing.get("width"))
+    assert drawing.find(f"{NAME}title").text == "six cells"
+    for word in drawing.iter(f"{NAME}text"):
+        size, x = float(word.get("font-size")), float(word.get("x"))
+        assert size >= 14
+        left = {"start": 0, "middle": 0.5, "end": 1}[word.get("text-anchor")]
+        assert x - left * len(word.text) * LETTER * size >= 0, word.text
+        assert x + (1 - left) * len(word.text) * LETTER * size <= width, word.text
+
+
+def test_a_small_drawing_holds_the_numbers_that_it_was_given(drawn):
+    name, drawing = drawn
+    words = [word.text for word in drawing.iter(f"{NAME}text")]
+    lines = [path for path in drawing.iter(f"{NAME}path") if "Z" not in path.get("d")]
+    if name == "smoothing":
+        assert [f"{value:.1f}" for value in PATH @ np.arange(6) / 2 if f"{value:.1f}" not in words] == []
+        assert words.count(".50") == 10  # S has two entries for each of five edges
+        assert len(lines) == 2 * 5  # each edge, before and after
+    else:
+        assert all(words.count(f"{value:g}") >= (value == COUNTS).sum() for value in np.unique(COUNTS))
+    if name == "depth":
+        assert all(f"{depth}" in words for depth in COUNTS.sum(axis=1))
+    if name == "likeness":
+        assert len(lines) == 2 + 2  # two edges, and two arrows from panel to panel
 
 
 def test_a_mixture_with_white_is_the_color_itself_in_the_end():
