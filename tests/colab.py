@@ -15,12 +15,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "out" / "colab"
-# What Colab had in November 2026, as far as lessons meet it; torch is the one of requirements-torch.txt.
+# Colab's backend of August 2026 (Python 3.13.15), as far as lessons meet it; torch is requirements-torch.txt's.
 COLAB = {
     "numpy": "2.1.3",
+    "scipy": "1.16.3",
+    "scikit-learn": "1.6.1",
     "pandas": "2.2.3",
     "matplotlib": "3.10.0",
     "ipywidgets": "7.7.1",
+    "anywidget": "0.9.21",
     "ipython": "7.34.0",
 }
 LESSON = "02_graphs"
@@ -75,8 +78,6 @@ def main() -> None:
         "ipykernel<7",
         "nbclient",
         "nbformat",
-        "scipy",
-        "scikit-learn",
         "requests",
         "pyyaml",
         "tqdm",
