@@ -239,7 +239,7 @@ def clustered(adata: AnnData, key: str = "scrcl") -> np.ndarray:
     """What the clusters of a fit were found in, shape (n_cells, n_dimensions): the `embedding` of its recipe."""
     if f"X_{key}_z" in adata.obsm or f"X_{key}_e1" not in adata.obsm:  # the consensus has components alone
         return adata.obsm[f"X_{key}"]
-    # Files written before version 0.2 keep the refined cells under the key that now holds what was clustered.
+    # Files of earlier versions keep the refined cells under the key that now holds what was clustered.
     parts = {"e1": adata.obsm[f"X_{key}_e1"], "e2": adata.obsm[f"X_{key}_e2"], "z": adata.obsm[f"X_{key}"]}
     return _side_by_side(parts, adata.uns[key]["recipe"]["embedding"])
 

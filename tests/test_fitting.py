@@ -459,7 +459,7 @@ def test_clusters_are_those_of_the_embedding_that_the_recipe_names(cells, embedd
     values = np.hstack([adata.obsm[key] for key in parts[embedding]])
     np.testing.assert_array_equal(adata.obsm["X_scrcl"], values)
     np.testing.assert_array_equal(clustered(adata), values)
-    adata.obsm["X_scrcl"] = adata.obsm.pop("X_scrcl_z")  # as files had it before version 0.2
+    adata.obsm["X_scrcl"] = adata.obsm.pop("X_scrcl_z")  # as files of earlier versions have it
     np.testing.assert_array_equal(clustered(adata), values)
     assert ari(clustering.kmeans(values, 3), adata.obs["scrcl"]) == 1
 

@@ -337,7 +337,7 @@ def launch_links(text: str) -> set[str]:
 
 
 def right_links() -> set[str]:
-    lessons = [path.stem for path in (ROOT / "notebooks").glob("*.ipynb")]
+    lessons = [f"student/{path.stem}" for path in (ROOT / "notebooks" / "student").glob("*.ipynb")]
     return {link(lesson) for lesson in lessons for link in (links.binder, links.colab)}
 
 
