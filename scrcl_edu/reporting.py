@@ -68,13 +68,16 @@ def overview(adata: AnnData, groups: Sequence[str], *, key: str = "scrcl", point
 
     in_tissue = adata.uns[key]["recipe"]["task"] == "spatial"
     figure, axes = plt.subplots(1, len(groups), figsize=(6 * len(groups), 5), layout="constrained", squeeze=False)
+    known = next((group for group in groups if group != key), None)
     for place, group in zip(axes[0], groups, strict=True):
         title = "clusters" if group == key else group
+        # Clusters have the color of the type that they match best.
+        styles = plotting.cluster_styles(adata.obs[key], adata.obs[known]) if known and group == key else None
         if in_tissue:
-            plotting.spatial(adata.obsm["spatial"], adata.obs[group], title=title, axes=place)
+            plotting.spatial(adata.obsm["spatial"], adata.obs[group], title=title, axes=place, styles=styles)
         else:  # the names of classes are long and go beside the picture
             where = clustered(adata, key) if points is None else points
-            plotting.embedding(where, adata.obs[group], title=title, axes=place, names=group == key)
+            plotting.embedding(where, adata.obs[group], title=title, axes=place, names=group == key, styles=styles)
     return figure
 
 
