@@ -43,6 +43,11 @@ def scaled(graph, power, own=1.0):
     return sp.csr_matrix(a * np.outer(d**power, d**power))
 
 
+def one_way(e1, e2, temperature):
+    q1, q2 = (torch.softmax(e / temperature, -1) for e in (e1, e2))
+    return (q1 * (q1.log() - q2.log())).sum(-1)
+
+
 def own_column(x):
     return x / x.norm(dim=1, keepdim=True)[0]
 
@@ -153,9 +158,94 @@ STRANGERS = [
     ("report_over_seeds", lambda scores: OWN["report_over_seeds"](scores)[::-1], "order|first|swapped"),
     ("pick_start", lambda inertias, accuracies: int(np.argmax(inertias)), "lowest|largest|smallest|highest"),
     ("scale_and_clip", lambda x: np.minimum(x / x.std(0, ddof=1), 5), "cut off at 5"),
-    ("scale_and_clip", lambda x: OWN["scale_and_clip"](x) - OWN["scale_and_clip"](x).mean(0), "in each column|center"),
+    ("scale_and_clip", lambda x: OWN["scale_and_clip"](x) - OWN["scale_and_clip"](x).mean(0), "in each column|mean 0"),
     ("spatial_graph", lambda x, n: sp.triu(OWN["spatial_graph"](x, n)).tocsr(), "symmetric|other side"),
     ("majority_vote", lambda clusters, x, n: clusters, "as it came in"),
     ("majority_vote", lambda clusters, x, n: OWN["majority_vote"](clusters, x, n) + 1, "plus 1"),
     ("left_without_peeking", lambda p, i, a: 1 / OWN["left_without_peeking"](p, i, a), "divided by the expected"),
+    # a second list, written after the first had been mended
+    ("share_of_zeros", lambda c: (c == 0).sum() / c.shape[1], "number of rows"),
+    ("share_of_zeros", lambda c: (c.sum(0) == 0).mean(), None),
+    ("one_cluster_accuracy", lambda y: 1 - np.unique(y, return_counts=True)[1].max() / len(y), "one minus"),
+    ("one_cluster_accuracy", lambda y: np.mean(np.unique(y, return_counts=True)[1]) / len(y), "same size"),
+    ("normalize_log", lambda c: np.log1p(1e4 * c / c.sum(0, keepdims=True).clip(1)), "axis 1"),
+    ("normalize_log", lambda c: np.log1p(1e4 * c / c.sum()), "whole matrix"),
+    ("normalize_log", lambda c: np.log1p(1e6 * c / c.sum(1, keepdims=True)), "before log"),
+    ("normalize_log", lambda c: np.log1p(1e4 * c / c.max(1, keepdims=True)), "before log"),
+    ("drop_empty", lambda c: c[(c > 0).all(1)], "not to go|to go as well|empty"),
+    ("drop_empty", lambda c: c.T, "turned over"),
+    ("select_genes", lambda x, n: np.argsort(-x.var(0))[:n], "positions"),
+    ("select_genes", lambda x, n: np.ones(x.shape[1], bool), "everywhere"),
+    ("cell_graph", lambda v, n: sp.csr_matrix(np.ones((len(v),) * 2) - np.eye(len(v))), "n_neighbors - 1|right form"),
+    ("cell_graph", lambda v, n: OWN["cell_graph"](v, n).toarray(), "dense|sparse"),
+    ("cell_graph", lambda v, n: OWN["cell_graph"](v, n + 2), "n_neighbors - 1|right form"),
+    (
+        "homophily",
+        lambda g, y: float(np.mean([(y[g[i].indices] == y[i]).mean() for i in range(len(y)) if g[i].nnz])),
+        "Count edges",
+    ),
+    ("homophily", lambda g, y: float((to_dense(g) * (y[:, None] == y)).sum()), "Divide by"),
+    (
+        "normalized_adjacency",
+        lambda g: sp.csr_matrix((to_dense(g) + np.eye(len(to_dense(g)))) / (to_dense(g).sum(1) + 1).max()),
+        "same number",
+    ),
+    (
+        "normalized_adjacency",
+        lambda g: OWN["normalized_adjacency"](g) - sp.diags(OWN["normalized_adjacency"](g).diagonal()),
+        r"no|A \+ I",
+    ),
+    ("low_pass", lambda v, g, n: np.linalg.matrix_power(to_dense(g) + np.eye(len(v)), n) @ v, "adds up"),
+    ("low_pass", lambda v, g, n: OWN["low_pass"](v, g, 1), "once"),
+    ("low_pass", lambda v, g, n: sum(OWN["low_pass"](v, g, k) for k in range(n + 1)), "Only the last"),
+    ("gcn_layer", lambda x, g, w, b: x @ w + b, "graph"),
+    ("gcn_layer", lambda x, g, w, b: OWN["gcn_layer"](x, g.T, w, b), "edges that arrive"),
+    ("gcn_layer", lambda x, g, w, b: torch.relu(OWN["gcn_layer"](x, g, w, b)), "ReLU"),
+    ("unit_rows", lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True), "mean 0"),
+    ("unit_rows", lambda x: torch.softmax(x, 1), "softmax"),
+    ("view_1", lambda x, w, b: normalize(torch.relu(x @ w), dim=1), "bias"),
+    ("view_1", lambda x, w, b: torch.relu(normalize(x @ w, dim=1) + b), "length 1"),
+    ("log_probabilities", lambda e, t: torch.log_softmax(e, -1) / t, "after the softmax"),
+    ("log_probabilities", lambda e, t: torch.log_softmax(e * t, -1), "multiplied"),
+    ("log_probabilities", lambda e, t: e / t - (e / t).exp().sum().log(), "whole matrix"),
+    ("symmetric_kl", lambda a, b, t: (a - b).square().sum(), "no softmax"),
+    ("symmetric_kl", lambda a, b, t: OWN["symmetric_kl"](a, b, t * t), None),
+    ("cell_alignment", lambda a, b, t: one_way(a, b, t).mean(), "one direction|other direction"),
+    ("cell_alignment", lambda a, b, t: OWN["cell_alignment"](a, b, 1.0), "temperature"),
+    ("cell_alignment", lambda a, b, t: OWN["cell_alignment"](a.T, b.T, t), "columns"),
+    ("pairwise_divergence", lambda a, b, t: OWN["pairwise_divergence"](a, a, t), "one view"),
+    (
+        "pairwise_divergence",
+        lambda a, b, t: OWN["pairwise_divergence"](a, b, t) + OWN["pairwise_divergence"](a, b, t).T,
+        "symmetric",
+    ),
+    ("neighborhood_ratio", lambda D, g: OWN["neighborhood_ratio"](D.T, g), "columns"),
+    (
+        "neighborhood_ratio",
+        lambda D, g: OWN["neighborhood_ratio"](D, torch.ones_like(g) - torch.eye(len(g)).to(g)),
+        "graph used",
+    ),
+    (
+        "linear_sum_over_all",
+        lambda a, b: OWN["linear_sum_over_all"](a, b).sum() / len(a) * torch.ones(len(a)).to(a),
+        "everywhere",
+    ),
+    ("linear_sum_over_all", lambda a, b: OWN["linear_sum_over_all"](a, b).flip(0), "reverse"),
+    ("gene_programs", lambda v, g, w, b: torch.relu(v.T @ w + b), "graph is not used"),
+    ("gene_programs", lambda v, g, w, b: OWN["gene_programs"](v, g.T.contiguous(), w, b), "against the edges"),
+    ("refine", lambda e, w, b, p: normalize(e @ (w @ p) + (b @ p) * 2, dim=1), "bias"),
+    ("refine", lambda e, w, b, p: normalize(torch.relu(e @ w + b) @ p, dim=1), None),
+    ("consistency", lambda a, b, g: (a @ a.T - g - torch.eye(len(g)).to(g)).square().mean(), "z1"),
+    ("consistency", lambda a, b, g: (a @ b.T - g).square().mean(), "identity"),
+    ("total_loss", lambda a, b, c, u, v: a + b + c, "weights"),
+    ("total_loss", lambda a, b, c, u, v: u * a + v * b + c, "in the places of"),
+    ("hungarian_accuracy", lambda y, c: float((y == c).mean()), "matching"),
+    ("report_over_seeds", lambda s: (float(np.median(s)), float(s.std(ddof=1))), "median"),
+    ("pick_start", lambda i, a: int(np.argmax(a - i)), "accuracies"),
+    ("cluster_to_split", lambda s, c: int(np.argmax(np.bincount(c))), "largest"),
+    ("spatial_graph", lambda x, n: OWN["spatial_graph"](x[:, :1], n), "first column"),
+    ("majority_vote", lambda c, x, n: OWN["majority_vote"](OWN["majority_vote"](c, x, n), x, n), "applied twice"),
+    ("scale_and_clip", lambda x: x / x.max(0), "largest entry is 1"),
+    ("left_without_peeking", lambda p, i, a: p - a[i.argmin()], "what is lost"),
+    ("neighbor_mean", lambda g, v: np.median([v, OWN["neighbor_mean"](g, v)], axis=0), None),
 ]

@@ -509,3 +509,12 @@ def test_two_arguments_that_are_swapped_and_a_function_applied_twice_are_told():
     toy = dataclasses.replace(_toy(reference=lambda x, y: x / (1 + y), make=make), mutants=())
     assert "with x and y exchanged" in judge(toy, lambda x, y: y / (1 + x)).cause
     assert "applied twice" in judge(toy, lambda x, y: x / (1 + y) / (1 + y)).cause
+
+
+def test_a_fact_that_tells_the_results_apart_is_said():
+    unit = _toy(reference=lambda x: torch.nn.functional.normalize(torch.cos(7 * x) + 2 * x, dim=1))
+    said = judge(dataclasses.replace(unit, mutants=()), lambda x: torch.nn.functional.normalize(x, dim=1).exp()).cause
+    assert "the expected one has rows of length 1, and yours does not" in said
+    free = _toy(reference=lambda x: torch.cos(7 * x) + 2 * x)
+    said = judge(dataclasses.replace(free, mutants=()), lambda x: x / x.max(0).values).cause
+    assert "has columns whose largest entry is 1, and the expected one does not" in said

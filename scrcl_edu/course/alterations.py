@@ -7,7 +7,7 @@ mistakes down for each exercise. The reference is called with altered arguments,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,17 @@ def altered(arguments: Arguments) -> Iterator[tuple[str, str, Arguments]]:
         if kind(a) == kind(b) and getattr(a, "shape", ()) == getattr(b, "shape", ()) and kind(a) != "a string":
             words = f"is the right one with {first} and {second} exchanged"
             yield "swapped arguments", words, arguments | {first: b, second: a}
+    yield from _orders(arguments)
+
+
+def _orders(arguments: Arguments) -> Iterator[tuple[str, str, Arguments]]:
+    """All orders of the arguments that are single floating-point numbers, when there are three to five."""
+    names = [name for name, value in arguments.items() if isinstance(value, float)]
+    for order in permutations(names) if 3 <= len(names) <= 5 else ():
+        taken = dict(zip(names, (arguments[name] for name in order), strict=True))
+        if list(order) != names:
+            words = f"is the right one with {', '.join(order)} in the places of {', '.join(names)}"
+            yield "arguments in another order", words, arguments | taken
 
 
 def _others(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
@@ -46,9 +57,21 @@ def _others(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
         yield "not used", f"if {name} were zero everywhere: is {name} used?", value * 0
         yield "sign turned", f"with the sign of {name} turned", -value
         yield "used twice", f"with twice {name}: does it enter two times?", value * 2
+        if value.ndim == 2 and value.shape[1] > 1 and not sp.issparse(value):
+            yield "one column", f"if {name} had its first column only", value[:, :1]
         if value.ndim == 2 and value.shape[0] == value.shape[1]:
+            yield "not used", f"if {name} joined everyone with everyone: is {name} used?", _everyone(value)
             turned = value.T.tocsr() if sp.issparse(value) else value.T
             yield "turned", f"with {name} transposed: which of its axes is which?", turned
+
+
+def _everyone(graph: Any) -> Any:
+    """The graph of the same kind in which all pairs are joined, without self-loops."""
+    if sp.issparse(graph):
+        return sp.csr_matrix(np.ones(graph.shape) - np.eye(graph.shape[0]))
+    joined = graph * 0 + 1
+    joined[range(len(joined)), range(len(joined))] = 0
+    return joined
 
 
 def _numeric(value: Any) -> bool:
@@ -92,6 +115,8 @@ def _of_one(
     for name, value in arguments.items():
         if kind(value) == kind(outcome.value) and _equal(value, outcome.value):
             found["as it came", name] = f"is {name} as it came in: nothing was done to it"
+        elif getattr(value, "ndim", 0) == 2 and kind(value) == kind(outcome.value) and _equal(value.T, outcome.value):
+            found["as it came", name] = f"is {name}, turned over: nothing else was done to it"
     for short, words, other in altered(arguments):
         if only is None or (short, words) in only:
             theirs = call(reference, other)

@@ -13,9 +13,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from scrcl_edu.course.alterations import alteration
-from scrcl_edu.course.comparing import comparable, describe, difference, numbers, parts, rounded
+from scrcl_edu.course.comparing import comparable, describe, difference, kind, numbers, parts, rounded
 from scrcl_edu.course.events import Event, tell
+from scrcl_edu.course.facts import told_apart
 from scrcl_edu.course.finding import find, find_exercise
 from scrcl_edu.course.graph_picture import beside, in_words, is_small_graph
 from scrcl_edu.course.measuring import cost_slip, gradient_slip
@@ -294,7 +297,17 @@ def _found_out(exercise: Exercise, attempts: list[Attempt], wrong: Attempt) -> C
     lacking = next((one for one in exercise.properties if not _true(one.holds, wrong.outcome, wrong.arguments)), None)
     if lacking:
         return Cause(lacking.name, lacking.message)
+    fact = told_apart(_arrays(attempts))
+    if fact:
+        return Cause(fact.split(",")[0], f"Your result {fact}.")
     return related if related.message else _of_one(attempts, wrong)
+
+
+def _arrays(attempts: list[Attempt]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What came out and what was expected where the two differ, as arrays; none when they are not of one kind."""
+    pairs = [(outcome.value, expected.value) for _, outcome, expected in attempts if not outcome.same_as(expected)]
+    alike = all(comparable(*pair) and kind(pair[1]) not in ("a dictionary", "a list", "a tuple") for pair in pairs)
+    return [(numbers(a), numbers(b)) for a, b in pairs] if alike else []
 
 
 def _wrong_first(attempts: list[Attempt]) -> list[Attempt]:

@@ -13,7 +13,11 @@ def positions(got: np.ndarray, expected: np.ndarray) -> str | None:
     if expected.dtype.kind != "b" or got.dtype.kind not in "iu" or got.ndim != 1:
         return None
     found = np.flatnonzero(expected)
-    return "holds the positions of what is True; a mask is asked for" if np.array_equal(np.sort(got), found) else None
+    if np.array_equal(np.sort(got), found):
+        return "holds the positions of what is True; a mask is asked for"
+    if len(np.unique(got)) < len(got) or got.min(initial=0) < 0 or got.max(initial=0) >= expected.size:
+        return None
+    return "holds positions, and not the right ones; a mask is asked for, True or False for each place"
 
 
 def mask(got: np.ndarray, expected: np.ndarray) -> str | None:
@@ -138,7 +142,8 @@ def triangle(got: np.ndarray, expected: np.ndarray) -> str | None:
 def symmetrized(got: np.ndarray, expected: np.ndarray) -> str | None:
     if not _square(got, expected):
         return None
-    if close(got, (expected + expected.T) / 2) or close(got, np.maximum(expected, expected.T)):
+    both = (expected + expected.T) / 2
+    if close(got, both) or close(got, 2 * both) or close(got, np.maximum(expected, expected.T)):
         return "is made symmetric; the expected one has a direction"
     if close((got + got.T) / 2, expected) or close(np.maximum(got, got.T), expected):
         return "is not symmetric; the expected one is"

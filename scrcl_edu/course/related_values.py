@@ -135,6 +135,15 @@ def linear_before_log(got: np.ndarray, expected: np.ndarray) -> str | None:
     return "is x where log(1 + x) is asked for: the logarithm is missing"
 
 
+def before_the_log(got: np.ndarray, expected: np.ndarray) -> str | None:
+    """A factor that was wrong before log(1 + x) was taken: one for all entries, each row or each column."""
+    if not _numbers(expected) or (expected < 0).any() or (got < 0).any() or not got.any() or got.max() > 50:
+        return None
+    a, b = np.expm1(1.0 * got), np.expm1(1.0 * expected)
+    found = factor(a, b) or row_scale(a, b) or column_scale(a, b)
+    return f"was wrong before log(1 + x) was taken: there it {found}" if found else None
+
+
 def rounded_off(got: np.ndarray, expected: np.ndarray) -> str | None:
     if got.shape != expected.shape or not _numbers(expected) or expected.dtype.kind != "f":
         return None
@@ -342,6 +351,7 @@ SCALED = {
     "weighted": weighted,
     "reciprocal where not zero": reciprocal_where,
     "factor per row and column": row_and_column_scale,
+    "before the log": before_the_log,
     "not symmetric": not_symmetric,
     "values only": values_only,
     "same order": same_order,

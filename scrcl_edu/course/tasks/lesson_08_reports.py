@@ -46,7 +46,8 @@ def _scores(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _starts(rng: np.random.Generator) -> dict[str, Any]:
-    inertias = rng.permutation(5) * 7.5 + 100 + rng.random(5).round(1)
+    # As large as accuracies, so that whoever mixes the two is found out.
+    inertias = (rng.permutation(5) * 0.04 + 1.2 + rng.random(5) / 50).round(3)
     accuracies = rng.uniform(0.5, 0.9, 5).round(2)
     accuracies[(np.argmin(inertias) + 1 + rng.integers(4)) % 5] = 0.95  # never the start with the lowest inertia
     return {"inertias": inertias, "accuracies": accuracies}
