@@ -18,7 +18,10 @@ from scrcl_edu.course.links import repository
 ROOT = Path(__file__).resolve().parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 # Words that stand in every second sentence; the glossary has them, a link at each would be noise.
-PLAIN = {"cluster", "label", "view", "mutant", "stub", "refinement", "protocol", "recipe", "contrastive learning"}
+PLAIN = {
+    *("cluster", "label", "view", "mutant", "stub", "refinement", "protocol", "recipe", "contrastive learning"),
+    *("positive", "negative", "power", "stability"),
+}
 # What is no prose: links, code, formulas.
 FIXED = re.compile(r"!?\[[^\]]*\]\([^)]*\)|`[^`]*`|\$\$?[^$]+\$\$?|https?://\S+")
 

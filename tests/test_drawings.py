@@ -14,6 +14,7 @@ import pytest
 from scrcl_edu.course import method_map
 from scrcl_edu.course.drawings import small
 from scrcl_edu.course.drawings.method import HEIGHT, PARTS, WIDTH, map_alt, map_svg
+from scrcl_edu.course.drawings.peeking import protocols_svg
 from scrcl_edu.course.drawings.svg import mix
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.errors import SettingsError
@@ -130,3 +131,16 @@ def test_a_small_drawing_holds_the_numbers_that_it_was_given(drawn):
 def test_a_mixture_with_white_is_the_color_itself_in_the_end():
     assert mix("#0072b2", 1) == "#0072b2"
     assert mix("#000000", 0) > mix("#000000", 0.5) > mix("#000000", 1)
+
+
+@pytest.mark.parametrize("best", [1, 7, 60])
+def test_the_two_protocols_show_the_chosen_and_the_honest_number_and_stay_on_their_panel(best):
+    accuracies = [0.4 + 0.001 * epoch for epoch in range(60)]
+    drawing = ElementTree.fromstring(protocols_svg(accuracies, best, 0.31, "said"))
+    words = [word.text for word in drawing.iter(f"{NAME}text")]
+    assert words.count(f"{accuracies[best - 1]:.2f}") >= 2  # at its epoch, and where it is reported
+    assert words.count("0.31") == 1
+    assert min(float(word.get("font-size")) for word in drawing.iter(f"{NAME}text")) >= 14
+    width = float(drawing.get("width"))
+    for box in drawing.iter(f"{NAME}rect"):
+        assert 0 <= float(box.get("x")) <= float(box.get("x")) + float(box.get("width")) <= width
