@@ -26,7 +26,7 @@ def scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     Raises
     ------
     EvaluationError
-        When the lengths differ, a label is missing, or there is only one class.
+        When the lengths differ, a label is missing, there is only one class, or each cell has one of its own.
     """
     import pandas as pd
 
@@ -35,6 +35,8 @@ def scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
         raise EvaluationError(f"{missing} of {len(labels)} labels are missing; drop these cells or complete the labels")
     if (n_classes := len(np.unique(labels))) < 2:
         raise EvaluationError(f"the labels have {n_classes} class; scores need at least 2")
+    if n_classes == len(labels) > 10:
+        raise EvaluationError(f"each of the {n_classes} cells has a label of its own: these are names, not classes")
     if len(labels) != len(clusters):
         raise EvaluationError(f"{len(labels)} labels but {len(clusters)} clusters; give one of each per cell")
     return {

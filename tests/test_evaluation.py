@@ -137,3 +137,8 @@ def test_released_predictions_score_as_published(shared):
             assert found["accuracy"] == pytest.approx(row.ACC, abs=1e-6)
             assert found["nmi"] == pytest.approx(row.NMI, abs=1e-6)
             assert found["ari"] == pytest.approx(row.ARI, abs=1e-6)
+
+
+def test_a_label_for_every_cell_is_no_class():
+    with pytest.raises(EvaluationError, match="each of the 12 cells has a label of its own"):
+        scores(np.arange(12), np.arange(12) % 3)

@@ -362,10 +362,11 @@ claim(
 # Read the figure from below: the diamond is the mean over the sets, the line its interval.
 # This looks like a discovery.
 #
-# Now the whole truth: it was the third part that the authors tried.
-# Log values as input were worse, and a loss that only pulls neighbors together made no difference that could be seen.
-# Nobody would have written a lesson about those two.
+# Now the whole truth: it was the fourth part that the authors tried.
+# Log values as input were worse; a loss that only pulls neighbors together and a Gaussian mixture in place of k-means made no difference that could be seen.
+# Nobody would have written a lesson about those three.
 # The part that you read about is the one that did best on these very sets, and so its gain here is too good.
+#
 # ## Looking is counted
 #
 # You may play with the nine sets as often as you like, and every look is recorded on this machine.
@@ -378,7 +379,7 @@ claim(
 # The report says how often you did.
 #
 # This is the authors' one opening for this part.
-# The number that its sets are drawn from was fixed before, so that you see what they saw.
+# The number that its sets are drawn from was chosen before they were opened, and stays, so that you see what they saw.
 
 # %% tags=["nbval-ignore-output"]
 opened = trial(graph=fewer, seeds=1, open_final=True, draw=2026)
