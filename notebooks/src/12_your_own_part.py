@@ -162,7 +162,8 @@ def other_starts(embedding, n_clusters, seed):
 luck = trial(clustering=other_starts)
 claim(
     "A part without any idea in it differs from robust by {mean:+.3f} ARI on average "
-    "over {n_sets} sets, and the interval from {low:+.3f} to {high:+.3f} contains zero.",
+    "over {n_sets} sets, and the interval from {low:+.3f} to {high:+.3f} contains "
+    "zero.",
     luck.low <= 0 <= luck.high,
     mean=luck.mean,
     n_sets=luck.table["set"].nunique(),
