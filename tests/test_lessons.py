@@ -27,9 +27,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
 pytestmark = pytest.mark.skipif(not SOURCES, reason="an installed package has no sources of lessons")
 each_lesson = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
-# A lesson that states its results as claims is held to all that is asked of a page.
-STATED = [source for source in SOURCES if "claim(" in source.read_text(encoding="utf-8")]
-each_stated = pytest.mark.parametrize("source", STATED, ids=[source.stem for source in STATED])
 
 PNG = "image/png"
 
@@ -65,8 +62,7 @@ def _shown(cell: object) -> list[str]:
 
 @each_lesson
 def test_editions_are_fresh(source):
-    problems = freshness(source, NOTEBOOKS)
-    assert [problem for problem in problems if source in STATED or "figures are older" not in problem] == []
+    assert freshness(source, NOTEBOOKS) == []
 
 
 @each_lesson
@@ -178,7 +174,7 @@ def test_a_lesson_asks_three_to_five_questions(source):
     assert re.search(rf'^quiz\("{lesson}', source.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@each_stated
+@each_lesson
 def test_results_are_claims_that_held_and_not_printed_truth_values(source):
     shown = [text for cell in _code_cells(_worked(source)) for text in _shown(cell)]
     truths = [line for text in shown for line in text.splitlines() if re.search(r"\b(True|False)[\])]*\s*$", line)]
@@ -187,12 +183,12 @@ def test_results_are_claims_that_held_and_not_printed_truth_values(source):
     assert not any(text.startswith(FAILED) for text in shown)
 
 
-@each_stated
+@each_lesson
 def test_a_lesson_shows_its_part_of_the_map(source):
     assert f'method_map("{source.stem[:2]}")' in source.read_text(encoding="utf-8")
 
 
-@each_stated
+@each_lesson
 def test_set_up_is_the_first_cell_of_code_and_folded(source):
     first = next(cell for cell in read_source(source).cells if cell.cell_type == "code")
     assert first.source.startswith(colab_cell()), "begin it with scrcl_edu.course.platform.colab_cell()"
@@ -200,7 +196,7 @@ def test_set_up_is_the_first_cell_of_code_and_folded(source):
     assert re.search(r"^platform_check\(.*\)$", first.source, re.MULTILINE)
 
 
-@each_stated
+@each_lesson
 def test_lines_of_code_are_at_most_88_characters_wide(source):
     cells = [cell for cell in read_source(source).cells if cell.cell_type == "code"]
     assert not [line for cell in cells for line in cell.source.splitlines() if len(line) > 88], (
@@ -208,7 +204,7 @@ def test_lines_of_code_are_at_most_88_characters_wide(source):
     )
 
 
-@each_stated
+@each_lesson
 def test_numbers_in_the_text_of_a_figure_come_from_the_run(source):
     code = "\n".join(cell.source for cell in read_source(source).cells if cell.cell_type == "code")
     texts = [word.value for word in ast.walk(ast.parse(code)) if isinstance(word, ast.keyword) and word.arg == "alt"]
@@ -218,9 +214,8 @@ def test_numbers_in_the_text_of_a_figure_come_from_the_run(source):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not STATED, reason="no lesson states its results as claims")
 def test_one_claim_turned_around_stops_the_run_and_is_named(tmp_path):
-    lesson = read_source(source := STATED[0])
+    lesson = read_source(source := SOURCES[0])
     place = next(n for n, cell in enumerate(lesson.cells) if cell.cell_type == "code" and "claim(" in cell.source)
     place = next(n for n in range(place, len(lesson.cells)) if _turned(lesson.cells[n]))
     lesson.cells[place].source, sentence = _turned(lesson.cells[place])
