@@ -25,22 +25,15 @@ TITLE = re.compile(r"^# # (.+)$", re.MULTILINE)
 # What a group does together, hour by hour: lessons by number, and what lies between them in minutes.
 PLANS = {
     "half a day": [
-        "What is a cell type, and who says so? 15",
-        "Lesson 00, run by one person in front of all 20",
+        "What is a cell type, and who says so? 10",
+        "Lesson 00, run by one person in front of all 15",
         *("02", "Break 15", "08"),
         "Discussion 20",
     ],
     "one day": [
         "What is a cell type, and who says so? 15",
-        "00",
-        "01",
-        "Break 15",
-        "02",
-        "Lunch 60",
-        "03",
-        "04",
-        "Break 15",
-        "08",
+        "Lesson 00, run by one person in front of all 20",
+        *("01", "Break 15", "02", "Lunch 60", "03", "Break 15", "08"),
         "Discussion 30",
     ],
     "two days": [
