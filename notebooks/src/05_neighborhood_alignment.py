@@ -595,7 +595,7 @@ def draw(n_cells):
 slider(
     draw,
     alt="For {n_cells} cells, the square of all pairs beside the narrow block of cells "
-    "by hidden numbers",
+    "by hidden units",
     start={"n_cells": 2000},
     n_cells=[250, 500, 1000, 2000, 4000, 8000],
 )
@@ -859,8 +859,8 @@ show(
 # %% [markdown]
 # **Training merges types.**
 # It draws a few dark squares, each of them larger than a type.
-# All T and NK cells are one block, within which the loss hardly sees a difference between types, and the monocytes share much with the dendritic cells.
-# This is why the cells that were held apart scored worst in lesson 04: they are held apart in three or four heaps, and ten clusters have to be found in them.
+# All T and NK cells are one block, within which the loss hardly sees a difference between types; whether the monocytes merge with the dendritic cells as well depends on the seed.
+# This goes with what lesson 04 found, where the cells that were held apart scored worst: they are held apart in a few heaps, and ten clusters have to be found in them.
 
 
 # %%

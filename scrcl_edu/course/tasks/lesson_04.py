@@ -31,7 +31,7 @@ def log_probabilities(e: Tensor, temperature: float) -> Tensor:
 
 
 def unit_pair(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Two small views with unit rows, more cells than hidden numbers; the first one is not negative."""
+    """Two small views with unit rows, more cells than hidden units; the first one is not negative."""
     n_cells, n_hidden = rng.integers(4, 7), 3
     pair = rng.random((n_cells, n_hidden)) + 0.05, rng.normal(size=(n_cells, n_hidden))
     e1, e2 = (torch.from_numpy(e / np.linalg.norm(e, axis=1, keepdims=True)) for e in pair)
@@ -81,7 +81,7 @@ FACTORS = {
     "sum": lambda e: 1.0,
     "mean over cells": lambda e: 1 / len(e),
     "mean over entries": lambda e: 1 / e.numel(),
-    "mean over hidden numbers": lambda e: 1 / e.shape[1],
+    "mean over hidden units": lambda e: 1 / e.shape[1],
 }
 HALVES = {"added": 1.0, "halved": 0.5, "quartered": 0.25, "doubled": 2.0}
 

@@ -120,10 +120,10 @@ TASKS = (
                 over="mean over entries",
             ),
             _mistake(
-                "mean over hidden numbers",
-                "You took a mean over the hidden numbers and a sum over the cells. It is the other way round: a sum "
+                "mean over hidden units",
+                "You took a mean over the hidden units and a sum over the cells. It is the other way round: a sum "
                 "within a cell, a mean over the cells.",
-                over="mean over hidden numbers",
+                over="mean over hidden units",
             ),
             _mistake(
                 "sum over cells",

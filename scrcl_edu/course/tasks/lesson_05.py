@@ -159,9 +159,9 @@ TASKS = (
             ),
             *wrong_temperatures(_mistake),
             Mutant(
-                "mean over hidden numbers",
+                "mean over hidden units",
                 lambda e1, e2, temperature: pairwise_divergence(e1, e2, temperature) / e1.shape[1],
-                "You took the mean over the hidden numbers. A divergence is a sum: the probabilities are the weights"
+                "You took the mean over the hidden units. A divergence is a sum: the probabilities are the weights"
                 " already.",
             ),
             _mistake(
@@ -193,7 +193,7 @@ TASKS = (
             Mutant(
                 "not summed",
                 _not_summed,
-                "The last dimension, that of the hidden numbers, is still there. A divergence is the sum over it.",
+                "The last dimension, that of the hidden units, is still there. A divergence is the sum over it.",
                 sign=lambda result, arguments: result.ndim == 3,
             ),
         ),
