@@ -28,10 +28,16 @@ MODULES = {
     "recipes": "Named settings",
     "clustering": "Clusters from embeddings",
     "evaluation": "Scores",
+    "consensus": "What several clusterings agree on, and how stable each cell is",
+    "stability": "How sure the clusters are over seeds",
+    "assigning": "New cells, by the vote of their neighbors",
     "interpretation": "Markers and gene programs",
+    "reporting": "One page about a fit",
+    "trial": "One part of your own against the method and its rivals, blind",
     "datasets": "Data by name",
     "plotting": "Figures with texts",
-    "course": "Checks, hints, quizzes, sliders",
+    "course": "Claims, tasks and their checks, hints, quizzes, sliders",
+    "classroom": "Grading, and the live board",
     "errors": "Errors that say what to do",
 }
 
@@ -93,7 +99,7 @@ def api_pages() -> dict[str, str]:
     """One page for each module, from its docstrings, and a page that lists them."""
     pages = {}
     for name, text in MODULES.items():
-        imported = "\n   :imported-members:" if name in ("course", "datasets", "interpretation") else ""
+        imported = "\n   :imported-members:" if name in ("course", "datasets", "interpretation", "plotting") else ""
         rendered = f".. automodule:: scrcl_edu.{name}\n   :members:{imported}"
         pages[name] = f"# `scrcl_edu.{name}`\n\n{text}.\n\n```{{eval-rst}}\n{rendered}\n```\n"
     listed = [f"| [`scrcl_edu.{name}`]({name}.md) | {text} |" for name, text in MODULES.items()]
