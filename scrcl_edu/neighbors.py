@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 
 LARGEST_DENSE = 2**30  # bytes of values that are dense at once; above it scikit-learn's search needs less memory
-ROWS_AT_ONCE = 512  # whose similarities to all others are in memory
+ROWS_AT_ONCE = 128  # whose similarities to all others are in memory
 # Products in float32 are off by less than this share of the lengths; what lies closer together is compared in float64.
 ROUNDING = 1e-5
 
@@ -77,10 +77,15 @@ def _prepared(
 
 
 def _blocks(rows: np.ndarray, metric: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Similarities of some rows to all, the largest for the nearest; a row is not its own neighbor."""
+    """Similarities of some rows to all, the largest for the nearest; a row is not its own neighbor.
+
+    The next block is written over the last one: memory is that of one.
+    """
     half = np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32) / 2
+    block = np.empty((min(ROWS_AT_ONCE, len(rows)), len(rows)), np.float32)
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        scores = rows[start : start + ROWS_AT_ONCE] @ rows.T
+        some = rows[start : start + ROWS_AT_ONCE]
+        scores = np.matmul(some, rows.T, out=block[: len(some)])
         if metric == "euclidean":
             scores -= half
         scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf

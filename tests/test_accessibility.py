@@ -41,10 +41,15 @@ def prose(path: Path) -> str:
 
 
 def pictures(path: Path) -> list[str]:
-    """Texts of the stored pictures of a lesson."""
-    cells = nbformat.read(path, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
-    return [output.metadata.get("image/png", {}).get("alt", "") for output in outputs]
+    """Texts of the stored pictures of a lesson, its drawings included."""
+    texts = []
+    for output in (output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])):
+        data = output.get("data", {})
+        if "image/png" in data:
+            texts.append(output.metadata.get("image/png", {}).get("alt", ""))
+        for tag in re.findall(r"<img\b[^>]*>", "".join(data.get("text/html", ""))):
+            texts += re.findall(r'\balt="([^"]*)"', tag) or [""]
+    return texts
 
 
 # Texts

@@ -490,7 +490,7 @@ def test_logged_values_are_used_as_they_are_when_said_so(cells, fitted):
 
 
 def test_logged_values_are_recognized_and_explained(fitted):
-    with pytest.raises(DataError, match=r"look log-transformed already.*or pass --already-logged"):
+    with pytest.raises(DataError, match=r"look log-transformed already.*pass --already-logged"):
         fit(anndata.AnnData(fitted.X.copy()), n_clusters=3, recipe=SMALL)
 
 

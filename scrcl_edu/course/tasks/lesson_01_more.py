@@ -47,9 +47,9 @@ def _by_loop(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray:
     return kept[:, columns]
 
 
-def _genes_first(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray:
-    genes = counts[:, (counts > 0).sum(axis=0) >= min_cells]
-    return genes[(genes > 0).sum(axis=1) >= min_genes]
+def _exchanged(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray:
+    cells = counts[(counts > 0).sum(axis=1) >= min_cells]
+    return cells[:, (cells > 0).sum(axis=0) >= min_genes]
 
 
 def _by_molecules(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray:
@@ -147,10 +147,9 @@ TASKS = (
         alternative=_by_loop,
         mutants=(
             Mutant(
-                "genes first",
-                _genes_first,
-                "You drop genes first and cells afterwards, so that the cells are judged by fewer genes and the genes "
-                "by cells that will be gone.",
+                "exchanged",
+                _exchanged,
+                "The limits have changed places: min_genes is asked of each cell, min_cells of each gene.",
             ),
             Mutant(
                 "molecules",
