@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from statistics import median
 from typing import Any
@@ -20,7 +21,7 @@ COMMAND = "from scrcl_edu.cli import main; main()"
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Seconds of each command."""
-    fit = ["fit", "pbmc68k_reduced", "--n-clusters", "10", "--quiet"]
+    fit = ["fit", "pbmc68k_reduced", "--n-clusters", "10", "--quiet", "--json", os.devnull]
     commands = {
         "python -c pass": ["-c", "pass"],
         "python -c 'import scrcl_edu'": ["-c", "import scrcl_edu"],
