@@ -17,7 +17,7 @@ pytest.importorskip("tornado", reason="tornado is not installed; pip install 'sc
 
 from scrcl_edu.classroom import board, joining
 from scrcl_edu.classroom.tally import DAY, Tally, sentences
-from scrcl_edu.course import events
+from scrcl_edu.course import events, predict
 from scrcl_edu.course.tasks import catalogue
 from scrcl_edu.errors import DataError, SettingsError
 
@@ -140,6 +140,14 @@ def test_a_mistake_that_no_check_names_is_counted_without_its_words():
     for learner in range(5):
         tally.take(message(learner, mistake="<b>you</b>"))
     assert [one["name"] for one in task_in(tally.view())["mistakes"]] == ["another"]
+
+
+@pytest.mark.parametrize("mistake", ["constant", "ZeroDivisionError", "no return", "signature"])
+def test_a_mistake_that_any_task_may_have_is_counted_by_its_name(mistake):
+    tally = Tally()
+    for learner in range(5):
+        tally.take(message(learner, mistake=mistake))
+    assert [one["name"] for one in task_in(tally.view())["mistakes"]] == [mistake]
 
 
 def test_a_flood_of_learners_is_refused():
@@ -326,6 +334,18 @@ def test_nothing_is_sent_before_join_and_nothing_after_leave(capsys):
         assert until(lambda: tally.view(fewest=1)["learners"] == 0)
         events.tell(events.Event(TASK, "check", "passed"))
         assert joining.sent() == []
+
+
+@pytest.mark.parametrize("name", [name for name, task in catalogue().items() if task.kind == "predict"])
+def test_a_guess_is_counted_as_the_lesson_tells_it(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SCRCL_EDU_PROGRESS", str(tmp_path / "progress.json"))
+    sender, tally = joining._Sender("http://127.0.0.1:9/events", CODE), Tally()
+    monkeypatch.setattr(events, "listeners", [sender.hear])
+    shape = catalogue()[name].shape
+    wanted = list(shape.items) if hasattr(shape, "items") else shape.example.strip('"')
+    predict(name, wanted)
+    tally.take(sender.messages[-1])
+    assert sum(task_in(tally.view(fewest=1), name)["guesses"].values()) == 1
 
 
 def test_a_board_that_is_gone_holds_up_no_check():

@@ -308,6 +308,27 @@ def test_who_calls_the_package_s_own_function_is_marked_for_a_look():
     assert any("package's own" in look for look in one.look)
 
 
+@pytest.mark.parametrize(
+    ("head", "helper"),
+    [
+        (f"def {FIRST}({{}}, own={FIRST}):\n    return own({{}})", ""),
+        (f"def {FIRST}({{}}):\n    return helper({{}})", f"def helper(*given):\n    return {FIRST}(*given)"),
+    ],
+    ids=["as a default", "through a helper"],
+)
+def test_the_answer_that_later_answers_build_on_does_not_answer_for_itself(head, helper):
+    names = signature(FIRST)
+    assert judged(head.format(names, names), preamble=(helper,)).status == "not yet"
+
+
+@pytest.mark.parametrize("how", ["inspect.getsource(TASK.reference)", "open(TASK.reference.__code__.co_filename).read()"])
+def test_the_solutions_in_the_package_cannot_be_read(how):
+    reads = f"import inspect; from scrcl_edu.course.tasks import catalogue; TASK = catalogue()[{FIRST!r}]; {how}"
+    one = judged(f"def {FIRST}({signature(FIRST)}):\n    {reads}")
+    assert one.status == "not yet"
+    assert re.search(r"reading lesson_01\w*\.py is not allowed|could not get source code", one.came_out)
+
+
 def test_who_returns_a_constant_is_marked_for_a_look():
     one = judged(f"def {FIRST}({signature(FIRST)}):\n    return 3")
     assert one.status == "not yet"

@@ -85,9 +85,9 @@ class _Sender:
         """A listener of the course."""
         if event.kind == "quiz" or event.status == "not started":
             return
-        value = event.value if event.kind == "predict" else None
         if event.kind == "predict" and event.status != "guessed":
             return  # the reveal tells nothing new
+        value = event.value["guess"] if event.kind == "predict" else None
         self.put(event.task, event.kind, event.status, event.mistake, value)
 
     def put(self, task: str, kind: str, status: str, mistake: str, value: Any) -> None:

@@ -220,7 +220,7 @@ def _forbid(place: Path) -> None:
     """From here on, refuse the network, other programs, files outside `place`, and the solutions."""
     sys.dont_write_bytecode = True
     package = Path(__file__).resolve().parents[1]
-    solutions = (package.parent / "notebooks", package / "course" / "exercises")
+    solutions = (package.parent / "notebooks", package / "course" / "tasks")
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event.startswith(FORBIDDEN):
@@ -276,13 +276,13 @@ def _best(exercise: Exercise, texts: list[str], shared: dict[str, Any], salt: in
 
     Later answers may call earlier ones: what passed goes on in `shared`, otherwise the package's own, as in the lesson.
     """
+    shared.pop(exercise.name, None)  # an answer, or a helper of it, that calls it by name means itself
     tried = []
     for text in texts:
-        names = dict(shared)
-        tried.append(_one(exercise, text, names, salt))
+        tried.append(_one(exercise, text, shared, salt))
         if tried[-1].status == "passed":
-            shared[exercise.name] = names[exercise.name]
             return tried[-1]
+    shared[exercise.name] = exercise.reference
     return next((one for one in tried if one.status != "not started"), tried[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import hashlib
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scrcl_edu.course.relations import RELATIONS
 from scrcl_edu.course.task import Prediction
 from scrcl_edu.course.tasks import catalogue
 from scrcl_edu.errors import DataError
@@ -25,6 +27,11 @@ STATUSES = {
     "predict": ("guessed",),
     "explain": ("answered",),
 }
+# What checks call a mistake that no task has for itself: relations to what was expected, Python's own errors, and these.
+PYTHONS = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
+GENERAL = frozenset(
+    {"called", "signature", "gradient", "cost", "no end", "no return", "input changed", "error", *RELATIONS, *PYTHONS}
+)
 FIELDS = {"learner", "task", "kind", "status", "mistake", "value"}
 DAY = 24 * 3600.0
 N_PARTS = 10
@@ -137,8 +144,7 @@ class Tally:
         mistake, value = message["mistake"], message["value"]
         if not isinstance(mistake, str):
             raise DataError("mistake is a name")
-        known = {mutant.name for mutant in getattr(task, "mutants", ())}
-        mistake = mistake if mistake in known else "another" if mistake else ""
+        mistake = mistake if mistake in _mistakes(name) else "another" if mistake else ""
         value = _guess(task, value) if task.kind == "predict" else None
         return self._mark(learner), name, _Doing(message["status"], mistake, value, self.clock())
 
@@ -153,6 +159,14 @@ class Tally:
                 del self._seen[learner]
             else:
                 self._seen[learner] = kept
+
+
+@functools.cache
+def _mistakes(name: str) -> frozenset[str]:
+    """The names that checks give to mistakes in a task; a learner's own words are none of them."""
+    task = catalogue()[name]
+    own = {one.name for one in (*getattr(task, "mutants", ()), *getattr(task, "properties", ()))}
+    return GENERAL | own
 
 
 @functools.cache
