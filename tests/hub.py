@@ -34,6 +34,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = "02_graphs.ipynb"
 PASSWORD = "a-long-password-of-the-class"
+NO_SUCH_ACCOUNT = 6  # what userdel says
 RESULTS = ROOT / "workshop" / "rehearsal.json"
 
 
@@ -326,12 +327,23 @@ def hub_processes(learners: list[Learner]) -> list[psutil.Process]:
 
 
 def tidy(names: list[str]) -> None:
-    """Take away the accounts and processes that this rehearsal made."""
-    for name in names:
+    """Take away the accounts and processes that this rehearsal made, and say which could not be taken."""
+    left = [name for name in names if not taken_away(name)]
+    if left:
+        print(f"These accounts are still there: {', '.join(left)}; userdel --remove NAME takes them away.", flush=True)
+
+
+def taken_away(name: str) -> bool:
+    """End what a learner runs, then delete the account; processes that are about to end hold it up for a moment."""
+    for _ in range(50):
         for pid in processes_of(name):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+        done = subprocess.run(["userdel", "--remove", name], capture_output=True, check=False).returncode
+        if done in (0, NO_SUCH_ACCOUNT):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def main() -> None:

@@ -9,26 +9,23 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from browsing import NEEDS_CHROMIUM, PICTURES, wait_for
 
 from scrcl_edu.course.lessons import LESSONS as NAMES
 from scrcl_edu.course.quizzes import questions
 from scrcl_edu.course.tasks import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURES = ROOT / "out" / "browser"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # A lesson, one of its exercises, and an answer that its check has a message for.
 WRONG = {
     "02": ("homophily", "    return float((labels[graph.nonzero()[0]] == labels[graph.nonzero()[1]]).sum())"),
@@ -45,21 +42,9 @@ THERE = [number for number in WRONG if (ROOT / "notebooks" / f"{NAMES[number]}.i
 CHOSEN = [number for number in WANTED if number in THERE] or THERE[:1]
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; on Debian and Ubuntu: apt-get install chromium"),
+    *NEEDS_CHROMIUM,
     pytest.mark.skipif(not THERE, reason="an installed package has no lessons beside it"),
 ]
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """The first true value of `condition`; asked from this side, because the page's own waiting hangs in JupyterLab."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"after {seconds:g} s there was still no {what}")
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +107,6 @@ def _answers(address: str) -> bool:
             return reply.status == 200
     except OSError:
         return False
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; make browser-test does it"
-    )
-    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
 
 
 class Lesson:

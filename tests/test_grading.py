@@ -2,208 +2,47 @@
 
 from __future__ import annotations
 
-import copy
 import csv
-import json
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from damages import (
+    ALL,
+    BEGINNINGS,
+    DAMAGES,
+    ELSEWHERE,
+    FIRST,
+    NAMES,
+    NO_NOTEBOOKS,
+    SOURCE,
+    TOGETHER,
+    beginning_with,
+    damaged,
+    every_kind,
+    solution,
+    solved,
+    with_mistakes,
+    write,
+)
 
 from scrcl_edu.classroom.grading import grade
 from scrcl_edu.classroom.judging import Limits, judge_submission
 from scrcl_edu.classroom.repairing import repair
 from scrcl_edu.classroom.submissions import Submission, read_submission
-from scrcl_edu.course.build import read_source, student_edition
+from scrcl_edu.course.build import student_edition
 from scrcl_edu.course.tasks import catalogue
 from scrcl_edu.errors import InputFileError, OutputError, SettingsError
 
-SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "src" / "01_preprocessing.py"
-NAMES = [name for name, exercise in catalogue("check", "mend").items() if exercise.lesson == "01"]
-ALL, FIRST = len(NAMES), NAMES[0]
 pytestmark = pytest.mark.skipif(not SOURCE.is_file(), reason="an installed package has no sources of lessons")
-
-
-def solved():
-    return read_source(SOURCE)
-
-
-def solution(notebook, name=FIRST):
-    """The cell that defines a function."""
-    return next(c for c in notebook.cells if c.cell_type == "code" and re.search(rf"^def {name}\(", c.source, re.M))
-
-
-def checks(notebook):
-    return [c for c in notebook.cells if c.cell_type == "code" and re.search(r"\bcheck\(", c.source)]
-
-
-def without_marks(notebook):
-    for cell in notebook.cells:
-        cell.metadata = {}
-
-
-def without_solution_cell(notebook):
-    notebook.cells.remove(solution(notebook))
-
-
-def without_checks(notebook):
-    for cell in checks(notebook):
-        notebook.cells.remove(cell)
-
-
-def cell_twice(notebook):
-    cell = solution(notebook)
-    notebook.cells.insert(notebook.cells.index(cell), copy.deepcopy(cell))
-
-
-def stub_below(notebook):
-    notebook.cells.append(solution(student_edition(notebook)))
-
-
-def as_markdown(notebook):
-    solution(notebook)["cell_type"] = "markdown"
-
-
-def as_raw(notebook):
-    solution(notebook)["cell_type"] = "raw"
-
-
-def in_a_fence(notebook):
-    cell = solution(notebook)
-    cell["cell_type"], cell.source = "markdown", f"My answer:\n\n```python\n{cell.source}\n```\n"
-
-
-def split_in_two(notebook):
-    cell = solution(notebook)
-    head, tail = cell.source.split("    ### BEGIN SOLUTION\n")
-    cell.source = head.rstrip()
-    notebook.cells.insert(
-        notebook.cells.index(cell) + 1, nbformat.v4.new_code_cell("    " + tail.lstrip("\n").removeprefix("    "))
-    )
-
-
-def last_line_in_next_cell(notebook):
-    cell = solution(notebook)
-    lines = [line for line in cell.source.split("\n") if "###" not in line]
-    while not lines[-1].strip():
-        lines.pop()
-    cell.source = "\n".join(lines[:-1])
-    notebook.cells.insert(notebook.cells.index(cell) + 1, nbformat.v4.new_code_cell(lines[-1]))
-
-
-def in_another_order(notebook):
-    notebook.cells.reverse()
-
-
-def another_kernel(notebook):
-    notebook.metadata = {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}}
-
-
-def with_magic(notebook):
-    cell = solution(notebook)
-    cell.source = f"%%time\n{cell.source}\n!pip list\n{FIRST}?"
-
-
-def without_solution(notebook):
-    notebook.cells = student_edition(notebook).cells
-
-
-def beginning_with(name, code):
-    """Put a statement before the answer of the first exercise."""
-
-    def damage(notebook):
-        cell = solution(notebook)
-        cell.source = cell.source.replace("### BEGIN SOLUTION", code)
-
-    damage.__name__ = name
-    return damage
-
-
-ELSEWHERE = Path(__file__).with_name("left_behind.txt")
-BEGINNINGS = {
-    "no_python": "if True",
-    "never_ends": "import time; time.sleep(1e6)",
-    "eats_memory": "[b'x' * 10**8 for _ in range(10**6)]",
-    "leaves": "import os; os._exit(0)",
-    "exits": "raise SystemExit",
-    "runs_a_program": "import os; os.system('true')",
-    "asks_the_network": "import socket; socket.create_connection(('127.0.0.1', 9))",
-    "reads_the_solutions": f"open({str(SOURCE)!r}).read()",
-    "writes_elsewhere": f"open({str(ELSEWHERE)!r}, 'w')",
-}
-
-
-def under_another_name(notebook):
-    cell = solution(notebook)
-    cell.source = cell.source.replace(f"def {FIRST}(", "def mine(")
-    check = next(c for c in checks(notebook) if f'"{FIRST}"' in c.source)
-    check.source = f'check("{FIRST}", mine)'
-
-
-def with_a_helper(notebook):
-    cell = solution(notebook)
-    inner = cell.source.replace(f"def {FIRST}(", "def helper(")
-    names = ", ".join(re.search(rf"def {FIRST}\((.*?)\)", cell.source).group(1).split(", "))
-    cell.source = f"import os as operating_system\n\n{inner}\n\n\ndef {FIRST}({names}):\n    return helper({names})"
-
-
-def last_years(notebook):
-    for cell in notebook.cells:
-        cell.source = cell.source.replace(FIRST, "normalise_everything")
-
-
-def with_outputs(notebook):
-    solution(notebook)["outputs"] = [nbformat.v4.new_output("stream", text="x" * 100_000)]
-
-
-DAMAGES = {  # what was done to a solved lesson: points
-    without_marks: ALL, without_solution_cell: ALL - 1, without_checks: ALL, cell_twice: ALL, stub_below: ALL,
-    as_markdown: ALL, as_raw: ALL, in_a_fence: ALL, split_in_two: ALL, last_line_in_next_cell: ALL,
-    in_another_order: ALL, another_kernel: ALL, with_magic: ALL, without_solution: 0, under_another_name: ALL,
-    with_a_helper: ALL, last_years: ALL - 1, with_outputs: ALL,
-    **{beginning_with(name, code): ALL - 1 for name, code in BEGINNINGS.items()},
-}  # fmt: skip
-TOGETHER = [
-    (without_marks, cell_twice, as_raw),
-    (without_checks, split_in_two, another_kernel),
-    (with_magic, stub_below),
-]
-NO_NOTEBOOKS = {  # what the file holds: the reason that is given
-    "empty": (b"", "the file is empty"),
-    "page": (b"<!DOCTYPE html><html>", "web page"),
-    "merge": (b"<<<<<<< HEAD\n{}\n=======\n>>>>>>> theirs\n", "web page|git merge"),
-    "conflict": (b'{"cells": [\n<<<<<<< HEAD\n', "git merge"),
-    "words": (b"my answer is 3", "no JSON"),
-    "list": (b"[1, 2]", "holds no cells"),
-    "cells": (b'{"cells": []}', "has no cells"),
-    "other": (b'{"cells": [{"cell_type": "code", "source": "1"}]}', "no function of any exercise"),
-    "strange": (b'{"cells": [{"cell_type": 3, "source": {"a": 1}}, 5, null]}', "no function of any exercise"),
-    "binary": (bytes(range(256)), "no JSON"),
-}
 
 
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("handed_in")
-    for damages in [(), *((damage,) for damage in DAMAGES), *TOGETHER]:
-        notebook = solved()
-        for damage in damages:
-            damage(notebook)
-        name = "+".join(damage.__name__ for damage in damages) or "clean"
-        (folder / name).mkdir()
-        (folder / name / "01_preprocessing.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    text = json.dumps(solved())
-    for name, (data, _) in NO_NOTEBOOKS.items():
-        (folder / name).mkdir()
-        (folder / name / "01_preprocessing.ipynb").write_bytes(data)
-    (folder / "cut").mkdir()
-    (folder / "cut" / "01_preprocessing.ipynb").write_text(text[: len(text) // 2], encoding="utf-8")
-    (folder / "renamed").mkdir()
-    (folder / "renamed" / "Final version (2).ipynb").write_text(text, encoding="utf-8")
-    (folder / "old").mkdir()
-    old = {"worksheets": [{"cells": [{"cell_type": "code", "input": c.source} for c in solved().cells]}]}
-    (folder / "old" / "01_preprocessing.ipynb").write_text(json.dumps(old), encoding="utf-8")
+    for name, file in every_kind().items():
+        write(folder, name, file)
     (folder / "clean" / ".ipynb_checkpoints").mkdir()
     (folder / "clean" / ".ipynb_checkpoints" / "01_preprocessing-checkpoint.ipynb").write_text("{")
     return folder
@@ -259,6 +98,25 @@ def test_the_reason_for_a_lost_point_is_told(results, name, says):
     first = results[0][name].judged[0]
     assert first.exercise == FIRST
     assert re.search(says, f"{first.cause} {first.came_out}")
+
+
+def test_a_submission_that_hangs_holds_up_nobody_else(tmp_path):
+    write(tmp_path / "in", "a hangs", ("01.ipynb", damaged(beginning_with("hangs", BEGINNINGS["never_ends"]))))
+    for learner in "bcd":
+        write(tmp_path / "in", learner, ("01.ipynb", damaged()))
+    told: list[str] = []
+    graded = grade(tmp_path / "in", tmp_path / "out", limits=Limits(seconds=10), jobs=2, report=told.append)
+    assert told[-1].startswith("a hangs")
+    assert [one.points for one in graded] == [ALL - 1, ALL, ALL, ALL]
+
+
+def test_usual_mistakes_cost_their_point_and_no_other(tmp_path):
+    sound = with_mistakes()
+    for number, data in enumerate(sound):
+        write(tmp_path / "in", f"{number:02d}", ("01.ipynb", data))
+    graded = grade(tmp_path / "in", tmp_path / "out", report=lambda line: None)
+    assert [one.points for one in graded] == [ALL, *[ALL - 1] * (len(sound) - 1)]
+    assert not any(judged.look for one in graded for judged in one.judged)
 
 
 def test_nothing_is_left_behind(results):
@@ -321,7 +179,9 @@ def test_the_answer_that_later_answers_build_on_does_not_answer_for_itself(head,
     assert judged(head.format(names, names), preamble=(helper,)).status == "not yet"
 
 
-@pytest.mark.parametrize("how", ["inspect.getsource(TASK.reference)", "open(TASK.reference.__code__.co_filename).read()"])
+@pytest.mark.parametrize(
+    "how", ["inspect.getsource(TASK.reference)", "open(TASK.reference.__code__.co_filename).read()"]
+)
 def test_the_solutions_in_the_package_cannot_be_read(how):
     reads = f"import inspect; from scrcl_edu.course.tasks import catalogue; TASK = catalogue()[{FIRST!r}]; {how}"
     one = judged(f"def {FIRST}({signature(FIRST)}):\n    {reads}")

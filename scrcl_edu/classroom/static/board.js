@@ -1,5 +1,6 @@
 // Draws the counts every three seconds. Text goes in by textContent only: nothing that was sent becomes markup.
 const byId = (id) => document.getElementById(id);
+const opened = new Set();
 let frozen = false;
 let drawn = "";
 
@@ -10,24 +11,24 @@ function element(name, text, ...children) {
   return made;
 }
 
-function bar(task, learners) {
-  const passed = task.statuses.passed ?? task.statuses.guessed ?? task.statuses.answered ?? 0;
-  const parts = [["passed", passed], ["tried", task.statuses.tried ?? 0]];
+// A line in parts, as wide as their counts; what it shows stands beside it in words.
+function bar(...parts) {
   const line = element("div");
   line.className = "bar";
   line.setAttribute("aria-hidden", "true");
-  let left = learners;
-  for (const [kind, count] of parts) {
+  for (const [kind, count] of parts.filter(([, count]) => count > 0)) {
     const piece = element("span");
     piece.className = kind;
     piece.style.flexGrow = count;
     line.append(piece);
-    left -= count;
   }
-  const rest = element("span");
-  rest.style.flexGrow = Math.max(left, 0);
-  line.append(rest);
   return line;
+}
+
+function progress(task, learners) {
+  const done = task.statuses.passed ?? task.statuses.guessed ?? task.statuses.answered ?? 0;
+  const tried = task.statuses.tried ?? 0;
+  return bar(["passed", done], ["tried", tried], ["rest", learners - done - tried]);
 }
 
 function counts(task) {
@@ -46,16 +47,20 @@ function mistakes(task) {
   return list;
 }
 
+// Folded until the instructor opens it: who still guesses is not told what the others say.
 function guesses(task) {
   const list = element("ul");
+  if (!Object.keys(task.guesses).length) return list;
   const most = Math.max(...Object.values(task.guesses));
   for (const [guess, count] of Object.entries(task.guesses)) {
-    const meter = element("meter");
-    Object.assign(meter, { max: most, value: count });
-    meter.setAttribute("aria-label", `${count} guessed ${guess}`);
-    list.append(element("li", undefined, element("b", count), element("span", guess), meter));
+    const line = bar(["guess", count], ["rest", most - count]);
+    list.append(element("li", undefined, element("b", count), element("span", guess), line));
   }
-  return list;
+  const shown = element("details", undefined, element("summary", "What they guessed"), list);
+  shown.open = opened.has(task.task);
+  shown.addEventListener("toggle", () => opened[shown.open ? "add" : "delete"](task.task));
+  shown.firstChild.id = `guesses-${task.task}`;
+  return shown;
 }
 
 function draw(view) {
@@ -73,10 +78,12 @@ function draw(view) {
   const lesson = choice.value || lessons.sort((a, b) => busiest(b) - busiest(a))[0];
   const sections = view.tasks.filter((task) => task.lesson === lesson).map((task) => {
     const title = element("h2", `${task.task} `, element("small", `${task.kind}, lesson ${task.lesson}`));
-    return element("section", undefined, title, bar(task, view.learners),
+    return element("section", undefined, title, progress(task, view.learners),
       Object.assign(element("p", counts(task)), { className: "counts" }), mistakes(task), guesses(task));
   });
+  const focused = document.activeElement.id;
   byId("tasks").replaceChildren(...sections);
+  byId(focused)?.focus();
 }
 
 async function refresh() {
