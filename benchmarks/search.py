@@ -177,7 +177,7 @@ def line(name: str, table: pd.DataFrame) -> str:
 
 def write_report() -> None:
     """Write the tables into the README."""
-    from scrcl_edu.benchmarking.storing import read_rows
+    from scrcl_edu.evidence.storing import read_rows
 
     replace_between(README, *MARKS, report(read_rows(SEARCH.results, SEARCH.kind)[0]))
 

@@ -195,7 +195,7 @@ def report(rows: list[dict[str, Any]]) -> str:
 
 def write_report() -> None:
     """Write the tables into the README."""
-    from scrcl_edu.benchmarking.storing import read_rows
+    from scrcl_edu.evidence.storing import read_rows
 
     replace_between(search.README, *MARKS, report(read_rows(SEARCH.results, SEARCH.kind)[0]))
 

@@ -107,7 +107,7 @@ def read(look: Look) -> dict[str, list[int]]:
 def rivals(adata: AnnData, labels: np.ndarray, seed: int) -> PerMille:
     """ARI of the baselines with every vote; those that smooth, with several numbers of steps."""
     from scrcl_edu import baselines
-    from scrcl_edu.benchmarking.methods import N_TOP_GENES, blind
+    from scrcl_edu.evidence.methods import N_TOP_GENES, blind
     from scrcl_edu.preprocessing import preprocess
 
     bare = blind(adata)

@@ -73,7 +73,7 @@ def main(search: Search, description: str) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
-    from scrcl_edu.benchmarking.storing import read_rows, write_rows
+    from scrcl_edu.evidence.storing import read_rows, write_rows
 
     rows, commands = read_rows(asked.out, search.kind) if asked.out.exists() else ([], [])
     names = asked.datasets.split(",")
@@ -124,7 +124,7 @@ def by_epoch(
     when it is not given. `alter` may change the model before it is trained.
     """
     from scrcl_edu import fitting
-    from scrcl_edu.benchmarking.methods import blind
+    from scrcl_edu.evidence.methods import blind
     from scrcl_edu.preprocessing import preprocess
     from scrcl_edu.training import embed, train
 

@@ -21,7 +21,7 @@ from benchmarks.searching import Look, by_epoch, by_recipe
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from scrcl_edu.benchmarking.shelf import Shelf
+    from scrcl_edu.evidence.shelf import Shelf
     from scrcl_edu.model import Inputs, ScRCL
     from scrcl_edu.recipes import Recipe
 
@@ -101,7 +101,7 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
-    from scrcl_edu.benchmarking.shelf import Shelf
+    from scrcl_edu.evidence.shelf import Shelf
 
     record = Record(asked.out)
     for dataset in asked.datasets.split(";"):
@@ -112,7 +112,7 @@ class Record:
     """The rows of the file, and a place for new ones."""
 
     def __init__(self, path: Path) -> None:
-        from scrcl_edu.benchmarking.storing import read_rows
+        from scrcl_edu.evidence.storing import read_rows
 
         self.path = path
         self.rows, self.commands = read_rows(path, KIND) if path.exists() else ([], [])
@@ -120,7 +120,7 @@ class Record:
 
     def add(self, dataset: str, candidate: str, seed: int, **facts: Any) -> None:
         """Put a row into the file, in place of one of the same name."""
-        from scrcl_edu.benchmarking.storing import write_rows
+        from scrcl_edu.evidence.storing import write_rows
 
         row = {"dataset": dataset, "candidate": candidate, "seed": seed} | facts
         key = (dataset, candidate, seed)
@@ -188,7 +188,7 @@ def blend(adata: AnnData, *, seed: int = 0) -> None:
 def simple(adata: AnnData, labels: np.ndarray, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The practitioner's candidates: numbers of the cells that are not empty, and clusters."""
     from scrcl_edu import baselines
-    from scrcl_edu.benchmarking.methods import blind
+    from scrcl_edu.evidence.methods import blind
     from scrcl_edu.preprocessing import preprocess
     from scrcl_edu.recipes import recipe
 
@@ -331,9 +331,9 @@ def stop(dataset: str, labels: np.ndarray, shelf: Shelf, record: Record) -> None
 def estimates(adata: AnnData) -> dict[str, int]:
     """The number of clusters by several rules that see no label."""
     from scrcl_edu import baselines
-    from scrcl_edu.benchmarking.methods import blind
     from scrcl_edu.clustering import estimate_n_clusters
     from scrcl_edu.consensus import consensus
+    from scrcl_edu.evidence.methods import blind
     from scrcl_edu.graphs import cell_graph
     from scrcl_edu.preprocessing import preprocess
 
@@ -376,7 +376,7 @@ def scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
 
 
 def _keep(shelf: Shelf, dataset: str, name: str, seed: int, cells: np.ndarray, clusters: np.ndarray) -> None:
-    from scrcl_edu.benchmarking.shelf import Found
+    from scrcl_edu.evidence.shelf import Found
 
     shelf.put(dataset, name, seed, {}, Found(cells, clusters, 0.0, "cpu", 0))
 

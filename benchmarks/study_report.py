@@ -56,7 +56,7 @@ QUESTIONS = (  # what, with, without
 
 def main() -> None:
     """Write the tables into the README."""
-    from scrcl_edu.benchmarking.storing import read_rows
+    from scrcl_edu.evidence.storing import read_rows
 
     replace_between(README, *MARKS, report(read_rows(RESULTS, KIND)[0]))
 
@@ -85,7 +85,7 @@ def by_set(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def groups() -> dict[str, list[str]]:
     """Sets by what is known of them."""
-    from scrcl_edu.benchmarking.methods import chosen_on
+    from scrcl_edu.evidence.methods import chosen_on
 
     return {
         "not chosen on": [name for name in STUDIES if not chosen_on(name)],
@@ -144,7 +144,7 @@ def choosing(means: pd.DataFrame) -> str:
 def _choice_is_worth(points: dict[str, dict[str, pd.Series]]) -> list[str]:
     import pandas as pd
 
-    from scrcl_edu.benchmarking import margin
+    from scrcl_edu.evidence import margin
 
     lines = _head("what was chosen, against | sets | accuracy | ARI | target | won : lost | could be shown")
     targets = {
@@ -217,7 +217,7 @@ def numbers_of_clusters(rows: list[dict[str, Any]]) -> str:
 
 
 def _margins(means: pd.DataFrame, ours: str, theirs: str, names: list[str]) -> tuple | None:
-    from scrcl_edu.benchmarking import margin
+    from scrcl_edu.evidence import margin
 
     there = means.index.get_level_values("candidate")
     if ours not in there or theirs not in there:

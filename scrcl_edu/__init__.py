@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {"fit": "fitting", "assign": "assigning"} | dict.fromkeys(("check", "hint", "quiz", "progress"), "course")
 _MODULES = (
-    "alignment assigning baselines benchmarking clustering consensus course datasets doubts encoders errors evaluation "
+    "alignment assigning baselines clustering consensus course datasets doubts encoders errors evaluation evidence "
     "files fitting graphs interpretation model plotting preprocessing recipes refinement reporting saving stability "
     "training"
 ).split()

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 import scrcl_edu
 from scrcl_edu import baselines, datasets, evaluation, fitting
-from scrcl_edu.benchmarking.methods import blind
 from scrcl_edu.cli import main
 from scrcl_edu.consensus import consensus
 from scrcl_edu.errors import DataNote, SettingsError
+from scrcl_edu.evidence.methods import blind
 from scrcl_edu.parts import Parts
 from scrcl_edu.preprocessing import preprocess
 from scrcl_edu.recipes import recipe

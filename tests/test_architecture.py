@@ -21,7 +21,7 @@ LAYERS = [
     "fitting assigning",
     "stability",
     "reporting",
-    "benchmarking trial",
+    "evidence trial",
     "cli",
 ]
 LAYER = {room: height for height, rooms in enumerate(LAYERS) for room in rooms.split()}

@@ -8,11 +8,11 @@ import inspect
 import numpy as np
 import pytest
 
+from scrcl_edu.course.calling import call
 from scrcl_edu.course.checking import judge, shows
 from scrcl_edu.course.guesses import Choice, Number
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.quizzes import questions
-from scrcl_edu.course.running import call
 from scrcl_edu.course.tasks import catalogue
 from scrcl_edu.course.transferring import judge as judge_transfer
 

@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of the package
 
 from benchmarks import search, searching  # noqa: E402
-from scrcl_edu.benchmarking.methods import blind  # noqa: E402
-from scrcl_edu.benchmarking.storing import read_rows  # noqa: E402
 from scrcl_edu.datasets import simulate  # noqa: E402
+from scrcl_edu.evidence.methods import blind  # noqa: E402
+from scrcl_edu.evidence.storing import read_rows  # noqa: E402
 from scrcl_edu.preprocessing import preprocess  # noqa: E402
 from scrcl_edu.recipes import Recipe, recipe  # noqa: E402
 

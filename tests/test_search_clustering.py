@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of the package
 
 from benchmarks import search, search_clustering  # noqa: E402
-from scrcl_edu.benchmarking.storing import read_rows  # noqa: E402
+from scrcl_edu.evidence.storing import read_rows  # noqa: E402
 
 
 @pytest.fixture(scope="module")

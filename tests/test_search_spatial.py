@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of the package
 
 from benchmarks import search_spatial, searching  # noqa: E402
-from scrcl_edu.benchmarking.storing import read_rows  # noqa: E402
 from scrcl_edu.clustering import majority_vote  # noqa: E402
 from scrcl_edu.datasets import simulate  # noqa: E402
 from scrcl_edu.evaluation import ari  # noqa: E402
+from scrcl_edu.evidence.storing import read_rows  # noqa: E402
 from scrcl_edu.recipes import recipe  # noqa: E402
 
 

@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of the package
 
 from benchmarks import study, study_report  # noqa: E402
 from scrcl_edu import datasets, fitting  # noqa: E402
-from scrcl_edu.benchmarking.methods import blind  # noqa: E402
-from scrcl_edu.benchmarking.shelf import Shelf  # noqa: E402
-from scrcl_edu.benchmarking.storing import read_rows  # noqa: E402
+from scrcl_edu.evidence.methods import blind  # noqa: E402
+from scrcl_edu.evidence.shelf import Shelf  # noqa: E402
+from scrcl_edu.evidence.storing import read_rows  # noqa: E402
 from scrcl_edu.preprocessing import preprocess  # noqa: E402
 from scrcl_edu.recipes import recipe  # noqa: E402
 

@@ -46,9 +46,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import silhouette_samples
 
 from scrcl_edu import baselines, datasets, evaluation
-from scrcl_edu.benchmarking import differences, margin, read_results
-from scrcl_edu.benchmarking import starts_figure, summarize_starts
-from scrcl_edu.benchmarking.margins import of_block
+from scrcl_edu.evidence import differences, margin, read_results
+from scrcl_edu.evidence import starts_figure, summarize_starts
+from scrcl_edu.evidence.margins import of_block
 from scrcl_edu.clustering import kmeans, kmeans_as_published
 from scrcl_edu.course import check, claim, explain, given, hint, mend, method_map
 from scrcl_edu.course import predict, quiz, reveal, slider, transfer

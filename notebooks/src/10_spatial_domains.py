@@ -46,9 +46,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from scrcl_edu import baselines, clustering, datasets, evaluation, graphs
-from scrcl_edu.benchmarking import differences, margin, margins_figure, read_results
-from scrcl_edu.benchmarking import results_table
-from scrcl_edu.benchmarking.margins import of_block
+from scrcl_edu.evidence import differences, margin, margins_figure, read_results
+from scrcl_edu.evidence import results_table
+from scrcl_edu.evidence.margins import of_block
 from scrcl_edu.course import check, claim, explain, given, hint, mend, method_map
 from scrcl_edu.course import predict, quiz, reveal, slider, transfer
 from scrcl_edu.course.platform import platform_check

@@ -45,9 +45,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from scrcl_edu import baselines, benchmarking, datasets, evaluation
-from scrcl_edu.benchmarking import differences, margin, read_results, results_table
-from scrcl_edu.benchmarking.margins import of_block
+from scrcl_edu import baselines, datasets, evaluation, evidence
+from scrcl_edu.evidence import differences, margin, read_results, results_table
+from scrcl_edu.evidence.margins import of_block
 from scrcl_edu.consensus import consensus
 from scrcl_edu.course import check, claim, explain, given, hint, method_map
 from scrcl_edu.course import predict, quiz, reveal, slider, transfer
@@ -281,7 +281,7 @@ for start in range(len(starts)):
         peeked = start
 by_loop = accuracies[honest], accuracies[peeked]
 by_line = accuracies[inertias.argmin()], accuracies[nmi.argmax()]
-of_package = benchmarking.summarize_starts([row.to_dict()]).iloc[0]
+of_package = evidence.summarize_starts([row.to_dict()]).iloc[0]
 assert by_loop == by_line == tuple(of_package[["lowest_inertia", "best_nmi"]])
 claim(
     "On one embedding of Lung the start that can be chosen without labels scores "
@@ -366,7 +366,7 @@ claim(
 # Put the steps in order, each changing one thing about the one before it: published, rescored, the best start by the labels, the start of lowest inertia, a start taken at random.
 
 # %%
-summary = benchmarking.summarize_starts(embeddings)
+summary = evidence.summarize_starts(embeddings)
 summary = summary.groupby("dataset", sort=False).mean(numeric_only=True)
 steps = {
     "released": "rescored",
@@ -576,7 +576,7 @@ pd.Series(verdicts, name="most is lost at").to_frame()
 results_table("paper")
 
 # %% tags=["nbval-ignore-output"]
-fig, alt = benchmarking.paper_figure(predictions, stored)
+fig, alt = evidence.paper_figure(predictions, stored)
 show(fig, alt=alt)
 
 # %% [markdown]
@@ -660,7 +660,7 @@ names += ["won : lost", "could be shown", "worst set", "ARI there"]
 margins[margins["block"] == "sets that were not chosen on"][names]
 
 # %% tags=["nbval-ignore-output"]
-fig, alt = benchmarking.margins_figure(stored)
+fig, alt = evidence.margins_figure(stored)
 show(fig, alt=alt)
 
 # %%
@@ -1060,7 +1060,7 @@ if PROFILE == "full":
 adata, lines = datasets.load(name), []
 out = Path(tempfile.mkdtemp()) / "mine.json"
 options = {"out": out, "baselines": ["pca_kmeans", "untrained"]} | how
-row = benchmarking.benchmark({name: adata}, report=lines.append, **options)
+row = evidence.benchmark({name: adata}, report=lines.append, **options)
 print("rows:", len(row), "| methods:", row["method"].nunique())
 print("seeds:", row["seed"].nunique())
 
@@ -1070,7 +1070,7 @@ print("seeds:", row["seed"].nunique())
 
 # %%
 lines.clear()
-again = benchmarking.benchmark({name: adata}, report=lines.append, **options)
+again = evidence.benchmark({name: adata}, report=lines.append, **options)
 kept = row[row["method"] == "robust"].iloc[0]["settings"]
 as_recipe = recipe("robust").with_(epochs=kept["epochs"]).as_dict()
 print(lines[0].replace(str(out), "the file"))

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from scrcl_edu.classroom.submissions import Submission
+from scrcl_edu.course.calling import call
 from scrcl_edu.course.checking import judge
-from scrcl_edu.course.running import call
 from scrcl_edu.course.task import Exercise
 from scrcl_edu.course.tasks import exercises
 from scrcl_edu.errors import SettingsError

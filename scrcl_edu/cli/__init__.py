@@ -126,7 +126,7 @@ def benchmark(**options: Any) -> None:
 
     Makes a row for each dataset, method and seed; can be stopped and started again at any time.
     """
-    from scrcl_edu.benchmarking.command import run_command
+    from scrcl_edu.evidence.command import run_command
 
     run_command(**options, command=shlex.join(["scrcl-edu", *sys.argv[1:]]), report=click.echo)
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from scrcl_edu.course.calling import Outcome, call
 from scrcl_edu.course.comparing import difference, kind
-from scrcl_edu.course.running import Outcome, call
 
 Arguments = dict[str, Any]
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scrcl_edu.course.alterations import alteration
+from scrcl_edu.course.calling import Outcome, TimeUp, call, first_line, trace
 from scrcl_edu.course.comparing import comparable, describe, difference, kind, numbers, parts, rounded
 from scrcl_edu.course.events import Event, tell
 from scrcl_edu.course.facts import told_apart
@@ -23,7 +24,6 @@ from scrcl_edu.course.finding import find, find_exercise
 from scrcl_edu.course.graph_picture import beside, in_words, is_small_graph
 from scrcl_edu.course.measuring import cost_slip, gradient_slip
 from scrcl_edu.course.relations import WEAK, relation_over_inputs
-from scrcl_edu.course.running import Outcome, TimeUp, call, first_line, trace
 from scrcl_edu.course.showing import publish
 from scrcl_edu.course.task import Exercise, Mend, Mutant
 from scrcl_edu.course.verdicts import Result, failed, not_started, passed, raise_while_grading, signature

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from scrcl_edu.course.calling import Outcome, call
 from scrcl_edu.course.relations import relation
-from scrcl_edu.course.running import Outcome, call
 from scrcl_edu.course.task import Exercise
 
 

@@ -7,9 +7,9 @@ import warnings
 from types import SimpleNamespace
 from typing import Any
 
+from scrcl_edu.course.calling import TimeUp, call
 from scrcl_edu.course.events import Event, tell
 from scrcl_edu.course.finding import find
-from scrcl_edu.course.running import TimeUp, call
 from scrcl_edu.course.showing import box, publish
 from scrcl_edu.course.task import Property, Transfer
 from scrcl_edu.course.verdicts import raise_while_grading

@@ -30,12 +30,12 @@ FORBIDDEN = (
 KNOWS_THE_SETS = (
     "scrcl_edu.datasets",
     "scrcl_edu.trial",
-    "scrcl_edu.benchmarking",
+    "scrcl_edu.evidence",
     "scrcl_edu.course",
     "scanpy.datasets",
 )
 _PACKAGE = Path(__file__).resolve().parents[1]
-_CLOSED = tuple(str(_PACKAGE / room) for room in ("datasets", "trial", "benchmarking", "course"))
+_CLOSED = tuple(str(_PACKAGE / room) for room in ("datasets", "trial", "evidence", "course"))
 
 tried: list[str] = []
 

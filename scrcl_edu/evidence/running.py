@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrcl_edu import datasets as registry
-from scrcl_edu.benchmarking import methods
-from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES, PROTOCOLS, SPATIAL_ONLY, Job
-from scrcl_edu.benchmarking.shelf import Shelf
-from scrcl_edu.benchmarking.storing import read_rows, write_rows
 from scrcl_edu.errors import OutputError, ScrclError, SettingsError
+from scrcl_edu.evidence import methods
+from scrcl_edu.evidence.methods import ABLATIONS, BASELINES, PROTOCOLS, SPATIAL_ONLY, Job
+from scrcl_edu.evidence.shelf import Shelf
+from scrcl_edu.evidence.storing import read_rows, write_rows
 from scrcl_edu.files import check_output
 
 if TYPE_CHECKING:

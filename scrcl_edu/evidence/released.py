@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scrcl_edu import clustering, datasets, evaluation, recipes
-from scrcl_edu.benchmarking.methods import versions
-from scrcl_edu.benchmarking.storing import write_rows
 from scrcl_edu.errors import DataError, InputFileError
+from scrcl_edu.evidence.methods import versions
+from scrcl_edu.evidence.storing import write_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu import datasets, recipes
-from scrcl_edu.benchmarking.margins import BLOCKS, margins_table, method_title, of_block
-from scrcl_edu.benchmarking.methods import ABLATIONS
-from scrcl_edu.benchmarking.released import summarize_starts
-from scrcl_edu.benchmarking.storing import read_results
 from scrcl_edu.errors import SettingsError
+from scrcl_edu.evidence.margins import BLOCKS, margins_table, method_title, of_block
+from scrcl_edu.evidence.methods import ABLATIONS
+from scrcl_edu.evidence.released import summarize_starts
+from scrcl_edu.evidence.storing import read_results
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -15,11 +15,11 @@ from scipy import stats
 from sklearn.cluster import KMeans
 from statsmodels.stats.power import TTestPower
 
-from scrcl_edu import baselines, benchmarking, clustering, consensus, datasets, evaluation, plotting, recipes, rivals
-from scrcl_edu.benchmarking import margins, methods, released, running, shelf, storing, tables
-from scrcl_edu.benchmarking.methods import Job
+from scrcl_edu import baselines, clustering, consensus, datasets, evaluation, evidence, plotting, recipes, rivals
 from scrcl_edu.cli import main
 from scrcl_edu.errors import DataError, InputFileError, OutputError, SettingsError
+from scrcl_edu.evidence import margins, methods, released, running, shelf, storing, tables
+from scrcl_edu.evidence.methods import Job
 from scrcl_edu.preprocessing import preprocess
 
 GOLDEN = ("Quake_Smart-seq2_Diaphragm", "Quake_Smart-seq2_Lung", "Zeisel", "Quake_10x_Limb_Muscle")
@@ -51,7 +51,7 @@ def real(shared, monkeypatch):
 def run_quietly(data, out, **options):
     lines = []
     options = {"recipes": ["robust"], "seeds": 2, "epochs": 1, "report": lines.append} | options
-    return benchmarking.benchmark(data, out=out, **options), lines
+    return evidence.benchmark(data, out=out, **options), lines
 
 
 # ---- what the authors released -------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def run_quietly(data, out, **options):
 def test_released_predictions_score_what_the_golden_file_says(real, shared):
     golden = pd.read_csv(shared / "golden" / "released_predictions_scores.csv").set_index(["dataset", "seed"])
     names = golden.index.get_level_values("dataset").unique()
-    found = benchmarking.score_released(names, labels=real).set_index(["dataset", "seed"])
+    found = evidence.score_released(names, labels=real).set_index(["dataset", "seed"])
     assert len(names) == 7
     assert found.index.equals(golden.index)
     for ours, theirs in (("accuracy", "ACC"), ("nmi", "NMI"), ("ari", "ARI")):
@@ -72,7 +72,7 @@ def test_released_predictions_score_what_the_golden_file_says(real, shared):
 
 @pytest.mark.shared
 def test_the_released_slice_reaches_the_ari_that_was_measured_on_it(real):
-    found = benchmarking.score_released(["151507"], labels=real)
+    found = evidence.score_released(["151507"], labels=real)
     assert round(100 * found["ari"].item(), 1) == 68.9
     assert found["published_accuracy"].isna().all()
 
@@ -80,7 +80,7 @@ def test_the_released_slice_reaches_the_ari_that_was_measured_on_it(real):
 @pytest.mark.shared
 @pytest.mark.parametrize(("name", "low", "best"), [("Quake_Smart-seq2_Diaphragm", 0.95, 0.996)])
 def test_choosing_a_start_by_inertia_costs_accuracy_where_it_was_measured(real, name, low, best):
-    summary = benchmarking.summarize_starts(benchmarking.starts_of(name, n_starts=12, labels=real))
+    summary = evidence.summarize_starts(evidence.starts_of(name, n_starts=12, labels=real))
     assert summary["lowest_inertia"].mean() == pytest.approx(low, abs=0.01)
     assert summary["best_nmi"].mean() == pytest.approx(best, abs=0.005)
 
@@ -88,14 +88,14 @@ def test_choosing_a_start_by_inertia_costs_accuracy_where_it_was_measured(real, 
 @pytest.mark.shared
 def test_stored_results_are_those_of_the_files_that_were_released(real, shared):
     golden = pd.read_csv(shared / "golden" / "released_predictions_scores.csv")
-    stored = benchmarking.read_results(kind="released_predictions")
+    stored = evidence.read_results(kind="released_predictions")
     merged = golden.merge(stored, on=["dataset", "seed"])
     assert len(merged) == len(golden)
     np.testing.assert_allclose(merged["accuracy"], merged["ACC"], atol=1e-6)
-    starts = benchmarking.read_results(kind="released_embeddings")
+    starts = evidence.read_results(kind="released_embeddings")
     row = starts[(starts["dataset"] == "Zeisel") & (starts["seed"] == 25)].iloc[0]
-    embedding, labels = datasets.released_embeddings("Zeisel")[25], benchmarking.released_labels("Zeisel", folder=real)
-    again = benchmarking.score_starts(embedding, labels, n_starts=2)
+    embedding, labels = datasets.released_embeddings("Zeisel")[25], evidence.released_labels("Zeisel", folder=real)
+    again = evidence.score_starts(embedding, labels, n_starts=2)
     for kind, table in again.groupby("kind"):
         np.testing.assert_allclose(row["starts"][kind]["inertia"][:2], table["inertia"], rtol=1e-3)
         np.testing.assert_allclose(row["starts"][kind]["accuracy"][:2], table["accuracy"], atol=2e-3)
@@ -103,18 +103,18 @@ def test_stored_results_are_those_of_the_files_that_were_released(real, shared):
 
 def test_released_labels_come_from_the_dataset_itself_when_there_is_no_folder(monkeypatch):
     monkeypatch.setattr(datasets, "load", lambda name, cache=None: cells())
-    assert len(benchmarking.released_labels("Zeisel")) == 120
+    assert len(evidence.released_labels("Zeisel")) == 120
 
 
 def test_a_folder_of_labels_that_lacks_a_dataset_or_has_other_cells_is_refused(tmp_path):
     with pytest.raises(InputFileError, match=r"has no \.csv or \.tsv with Zeisel in its name"):
-        benchmarking.released_labels("Zeisel", folder=tmp_path)
+        evidence.released_labels("Zeisel", folder=tmp_path)
     (tmp_path / "Zeisel.csv").write_text("cell,color\na,red\n")
     with pytest.raises(InputFileError, match="has no column 'group'; its columns are cell, color"):
-        benchmarking.released_labels("Zeisel", folder=tmp_path)
+        evidence.released_labels("Zeisel", folder=tmp_path)
     (tmp_path / "Zeisel.csv").write_text("cell,group\na,1\nb,2\n")
     with pytest.raises(DataError, match="3005 cells and 9 classes"):
-        benchmarking.released_labels("Zeisel", folder=tmp_path)
+        evidence.released_labels("Zeisel", folder=tmp_path)
 
 
 def test_inertia_is_that_of_scikit_learn():
@@ -142,7 +142,7 @@ def test_merged_and_split_classes_are_named():
 def test_the_summary_of_starts_tells_the_choice_without_labels_from_that_with_them():
     start = {"inertia": [1.0, 2.0, 3.0], "accuracy": [0.5, 0.9, 0.7], "nmi": [0.4, 0.8, 0.6]}
     row = {"dataset": "x", "seed": 5, "of_labels": {"inertia": 4.0}, "of_released": {"accuracy": 0.9}}
-    found = benchmarking.summarize_starts([row | {"starts": {"k-means++": start}}]).iloc[0]
+    found = evidence.summarize_starts([row | {"starts": {"k-means++": start}}]).iloc[0]
     assert (found["lowest_inertia"], found["best_nmi"], found["released"]) == (0.5, 0.9, 0.9)
     assert found["correlation"] == pytest.approx(0.5)
     assert found["inertia_ratio"] == 4
@@ -256,7 +256,7 @@ def test_a_tiny_benchmark_writes_a_row_for_each_dataset_method_protocol_and_seed
     assert (table.loc[table["method"] == "paper", "epochs"] == 1).all()
     rows, commands = storing.read_rows(out, "benchmark")
     assert commands == ["scrcl-edu benchmark"]
-    assert pd.DataFrame(rows).equals(benchmarking.read_results(tmp_path))
+    assert pd.DataFrame(rows).equals(evidence.read_results(tmp_path))
     row = rows[-1]
     assert row["settings"]["name"] == "paper/default_SC"
     assert row["versions"]["scrcl_edu"]
@@ -323,7 +323,7 @@ def test_rows_that_another_process_adds_meanwhile_are_kept(simulated, tmp_path, 
 def test_a_job_that_fails_does_not_stop_the_others(simulated, tmp_path):
     broken = cells()
     broken.obs = broken.obs.drop(columns="label")
-    with pytest.raises(benchmarking.IncompleteError, match=r"2 of 4 failed.*\n.*no column 'label'"):
+    with pytest.raises(evidence.IncompleteError, match=r"2 of 4 failed.*\n.*no column 'label'"):
         run_quietly(
             {"broken": broken, "first": simulated["first"]}, tmp_path / "r.json", recipes=[], baselines=["leiden_1"]
         )
@@ -440,7 +440,7 @@ def folder(tmp_path):
 
 
 def test_the_papers_table_has_all_25_datasets_and_the_parts_and_says_what_was_not_run(folder):
-    table = benchmarking.results_table("paper", folder=folder).set_index("dataset")
+    table = evidence.results_table("paper", folder=folder).set_index("dataset")
     assert (table["data"] == "all").sum() == 25
     assert table.loc["Zeisel", "paper, oracle"] == "0.900 ± 0.141"
     assert table.loc["Zeisel", "PCA + k-means"] == "0.600"
@@ -450,7 +450,7 @@ def test_the_papers_table_has_all_25_datasets_and_the_parts_and_says_what_was_no
 
 
 def test_a_part_of_a_dataset_of_the_paper_says_what_it_is_and_runs_with_the_papers_settings(folder):
-    table = benchmarking.results_table("paper", folder=folder).set_index("dataset")
+    table = evidence.results_table("paper", folder=folder).set_index("dataset")
     parts = [card for card in datasets.cards().values() if card.part_of]
     assert len(parts) == 4
     for part in parts:
@@ -463,7 +463,7 @@ def test_a_part_of_a_dataset_of_the_paper_says_what_it_is_and_runs_with_the_pape
 
 
 def test_the_table_of_methods_averages_only_what_was_run_everywhere(folder):
-    table = benchmarking.results_table("methods", folder=folder).set_index("method")
+    table = evidence.results_table("methods", folder=folder).set_index("method")
     assert table.loc["paper, oracle"].tolist() == ["0.90 / 0.45", "0.50 / 0.25", "0.70 / 0.35", "1"]
     assert table.loc["PCA (30) + k-means"].tolist() == ["0.60 / 0.30", tables.NOT_RUN, tables.NOT_GIVEN, "1"]
 
@@ -492,9 +492,9 @@ def random_scores():
 def test_a_margin_is_the_paired_t_interval_over_sets(random_scores):
     results = pd.DataFrame(compared(random_scores))
     ours, theirs = (100 * np.array(list(scores.values())) for scores in random_scores.values())
-    points = benchmarking.differences(results, "robust", "pca_kmeans", "accuracy")
+    points = evidence.differences(results, "robust", "pca_kmeans", "accuracy")
     np.testing.assert_allclose(points[UNSEEN[:7]], ours - theirs)
-    of, test = benchmarking.margin(points), stats.ttest_rel(ours, theirs)
+    of, test = evidence.margin(points), stats.ttest_rel(ours, theirs)
     interval = test.confidence_interval(0.95)
     assert of.mean - of.half_width == pytest.approx(interval.low)
     assert of.mean + of.half_width == pytest.approx(interval.high)
@@ -514,11 +514,11 @@ def test_sets_that_were_chosen_on_stand_apart_from_the_others(random_scores, tmp
     for scores, accuracy in zip(random_scores.values(), (0.9, 0.5), strict=True):
         scores["pbmc4k"] = accuracy
     storing.write_rows(tmp_path / "a.json", "benchmark", compared(random_scores), commands=[])
-    table = benchmarking.results_table("margins", folder=tmp_path).set_index("block")
+    table = evidence.results_table("margins", folder=tmp_path).set_index("block")
     unseen, seen = (table.loc[name] for name in ("sets that were not chosen on", "sets that were chosen on"))
     assert (unseen["sets"], seen["sets"], seen["accuracy ± 95 %"]) == ("7", "1", "+40.0")
     assert unseen["worst set"] in UNSEEN
-    text = benchmarking.as_text(benchmarking.results_table("margins", folder=tmp_path))
+    text = evidence.as_text(evidence.results_table("margins", folder=tmp_path))
     first, second = text.split("sets that were chosen on\n")
     assert first.startswith("sets that were not chosen on\n")
     assert "pbmc4k" not in first
@@ -534,7 +534,7 @@ def test_stored_commands_can_be_run_as_they_stand():
 
 
 def test_every_stored_row_says_whether_its_set_was_chosen_on():
-    results = benchmarking.read_results()
+    results = evidence.read_results()
     for name, rows in results.groupby("dataset"):
         assert (rows["chosen_on"] == datasets.card(name).chosen_on).all(), name
     assert {"sc_celseq2", "pbmc4k", "worm_neurons"} <= set(results.loc[results["chosen_on"].astype(bool), "dataset"])
@@ -546,7 +546,7 @@ def test_the_margins_hold_the_better_of_two_baselines_set_by_set(tmp_path):
     scores = {"robust": {first: 0.8, second: 0.7}, "pca_kmeans": {first: 0.5, second: 0.8}}
     scores |= {"leiden_k": {first: 0.6, second: 0.6}}
     storing.write_rows(tmp_path / "a.json", "benchmark", compared(scores), commands=[])
-    table = benchmarking.results_table("margins", folder=tmp_path).set_index("robust against")
+    table = evidence.results_table("margins", folder=tmp_path).set_index("robust against")
     best = table.loc[margins.BETTER_OF_SIMPLE]
     assert best["accuracy ± 95 %"].startswith("+5.0 ")
     assert (best["won : lost"], best["worst set"], best["ARI there"]) == ("1 : 1", second, "-5.0")
@@ -555,14 +555,14 @@ def test_the_margins_hold_the_better_of_two_baselines_set_by_set(tmp_path):
 def test_the_sentence_of_the_readme_needs_its_results_and_says_when_nothing_is_shown(random_scores, tmp_path):
     scores = random_scores | dict.fromkeys(("leiden_k", "untrained"), random_scores["pca_kmeans"])
     with pytest.raises(DataError, match="no stored result of consensus/baselines on a set that was not chosen on"):
-        benchmarking.sentence(pd.DataFrame(compared(scores)))
+        evidence.sentence(pd.DataFrame(compared(scores)))
     scores["consensus/baselines"] = random_scores["robust"]
-    said = benchmarking.sentence(pd.DataFrame(compared(scores)))
+    said = evidence.sentence(pd.DataFrame(compared(scores)))
     assert said.startswith("On 7 real datasets that no choice has seen, 2 seeds each")
     assert "None of these differences can be told from chance" in said
     scores["untrained"] = {name: accuracy - 0.1 for name, accuracy in random_scores["robust"].items()}
     scores["untrained"][UNSEEN[0]] -= 0.02
-    assert "`robust` is ahead of itself untrained; none of the other differences" in benchmarking.sentence(
+    assert "`robust` is ahead of itself untrained; none of the other differences" in evidence.sentence(
         pd.DataFrame(compared(scores))
     )
 
@@ -583,7 +583,7 @@ def test_what_peeking_is_worth_on_a_part_of_the_papers_data_is_told_with_the_pub
 def test_the_readme_says_what_the_stored_results_say(root):
     text = (root / "README.md").read_text(encoding="utf-8")
     said = text.split("<!-- margins: begin -->")[1].split("<!-- margins: end -->")[0]
-    assert said.strip() == benchmarking.sentence(benchmarking.read_results())
+    assert said.strip() == evidence.sentence(evidence.read_results())
 
 
 # ---- clusters that are kept, and what they agree on ----------------------------------------------------------------
@@ -642,10 +642,10 @@ def test_the_table_of_ablations_pairs_runs_by_dataset_and_seed(tmp_path):
     ]
     rows += [stored_row("human_ESC", "refined", "label-free", 0, 0.9)]  # nothing to compare it with
     storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
-    table = benchmarking.results_table("ablation", folder=tmp_path)
+    table = evidence.results_table("ablation", folder=tmp_path)
     expected = ["robust, refined cells clustered", "1", "2", "-15.0", "-7.5", "1 / 1 of 2"]
     assert table.drop(columns="block").to_numpy().tolist() == [expected]
-    assert "refined" not in " ".join(benchmarking.results_table("methods", folder=tmp_path)["method"])
+    assert "refined" not in " ".join(evidence.results_table("methods", folder=tmp_path)["method"])
 
 
 def test_an_ablation_is_robust_with_one_setting_changed():
@@ -671,30 +671,30 @@ def test_the_table_of_clusters_shows_the_error_of_the_estimate_and_what_it_costs
         row |= {"n_clusters": found, "n_classes": 8}
     rows.append(stored_row("pbmc4k", "robust", "label-free", 0, 0.8))
     storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
-    table = benchmarking.results_table("clusters", folder=tmp_path)
+    table = evidence.results_table("clusters", folder=tmp_path)
     assert table.to_numpy().tolist() == [["pbmc4k", "8", "9 to 11", "+2.0", "0.60 / 0.30", "0.80 / 0.40", "2"]]
 
 
 def test_tables_read_as_text_and_as_markdown():
     table = pd.DataFrame({"dataset": ["Zeisel"], "mean": ["0.5"]})
-    assert benchmarking.as_text(table).splitlines() == ["dataset  mean", "-------  ----", "Zeisel   0.5"]
-    assert benchmarking.as_text(table, markdown=True).splitlines()[2] == "| Zeisel  | 0.5  |"
+    assert evidence.as_text(table).splitlines() == ["dataset  mean", "-------  ----", "Zeisel   0.5"]
+    assert evidence.as_text(table, markdown=True).splitlines()[2] == "| Zeisel  | 0.5  |"
 
 
-@pytest.mark.parametrize("name", list(benchmarking.TABLES))
+@pytest.mark.parametrize("name", list(evidence.TABLES))
 def test_every_table_can_be_made_from_what_ships_and_from_nothing(name, tmp_path):
-    assert isinstance(benchmarking.results_table(name), pd.DataFrame)
-    benchmarking.results_table(name, folder=tmp_path)
+    assert isinstance(evidence.results_table(name), pd.DataFrame)
+    evidence.results_table(name, folder=tmp_path)
 
 
 def test_the_figures_tell_in_words_what_they_show(folder):
-    results = benchmarking.read_results(folder)
-    starts = benchmarking.read_results(kind="released_embeddings")
+    results = evidence.read_results(folder)
+    starts = evidence.read_results(kind="released_embeddings")
     made = [
-        benchmarking.starts_figure(starts, names=["Lung", "Diaphragm"]),
-        benchmarking.methods_figure(results),
-        benchmarking.paper_figure(benchmarking.read_results(kind="released_predictions"), results),
-        benchmarking.margins_figure(benchmarking.read_results()),
+        evidence.starts_figure(starts, names=["Lung", "Diaphragm"]),
+        evidence.methods_figure(results),
+        evidence.paper_figure(evidence.read_results(kind="released_predictions"), results),
+        evidence.margins_figure(evidence.read_results()),
     ]
     for figure, alt in made:
         plotting.show(figure, alt=alt)
@@ -703,9 +703,9 @@ def test_the_figures_tell_in_words_what_they_show(folder):
     assert "published 0.933 on 10" in made[2][1]
     assert "PCA (30) + k-means on 5 sets that were chosen on: " in made[3][1]
     with pytest.raises(DataError, match="no results of robust and its rivals"):
-        benchmarking.margins_figure(results)
+        evidence.margins_figure(results)
     with pytest.raises(DataError, match="no results"):
-        benchmarking.methods_figure(results[:0])
+        evidence.methods_figure(results[:0])
 
 
 def test_the_command_runs_a_row_keeps_it_and_prints_tables(tmp_path):

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scrcl_edu.benchmarking import margins
-from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES
-from scrcl_edu.benchmarking.released import SCORED, store_released
-from scrcl_edu.benchmarking.running import benchmark
-from scrcl_edu.benchmarking.storing import read_results
-from scrcl_edu.benchmarking.tables import as_text, results_table
 from scrcl_edu.errors import SettingsError
+from scrcl_edu.evidence import margins
+from scrcl_edu.evidence.methods import ABLATIONS, BASELINES
+from scrcl_edu.evidence.released import SCORED, store_released
+from scrcl_edu.evidence.running import benchmark
+from scrcl_edu.evidence.storing import read_results
+from scrcl_edu.evidence.tables import as_text, results_table
 from scrcl_edu.files import check_output
 
 

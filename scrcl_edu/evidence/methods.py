@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scrcl_edu import __version__, datasets, evaluation
-from scrcl_edu.benchmarking.shelf import Found, Shelf
 from scrcl_edu.errors import DataError, SettingsError
+from scrcl_edu.evidence.shelf import Found, Shelf
 from scrcl_edu.recipes import Recipe, recipe, recipe_names
 
 if TYPE_CHECKING:

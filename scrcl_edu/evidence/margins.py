@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scrcl_edu import datasets, recipes
-from scrcl_edu.benchmarking.methods import ABLATIONS, BASELINES, chosen_on
 from scrcl_edu.errors import DataError
+from scrcl_edu.evidence.methods import ABLATIONS, BASELINES, chosen_on
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

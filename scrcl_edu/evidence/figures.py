@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scrcl_edu import datasets, recipes
-from scrcl_edu.benchmarking.margins import BLOCKS, differences, margin, method_title, of_block
-from scrcl_edu.benchmarking.methods import ABLATIONS
-from scrcl_edu.benchmarking.released import KINDS_OF_START, summarize_starts
-from scrcl_edu.benchmarking.tables import paper_datasets
 from scrcl_edu.errors import DataError
+from scrcl_edu.evidence.margins import BLOCKS, differences, margin, method_title, of_block
+from scrcl_edu.evidence.methods import ABLATIONS
+from scrcl_edu.evidence.released import KINDS_OF_START, summarize_starts
+from scrcl_edu.evidence.tables import paper_datasets
 from scrcl_edu.plotting import MARKERS, PALETTE
 
 if TYPE_CHECKING:

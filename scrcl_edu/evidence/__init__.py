@@ -4,10 +4,10 @@
 results as JSON, `margins` compares methods set by set, `tables` and `figures` make the lessons' tables and figures.
 """
 
-from scrcl_edu.benchmarking.figures import margins_figure, methods_figure, paper_figure, starts_figure
-from scrcl_edu.benchmarking.margins import Margin, differences, margin, sentence
-from scrcl_edu.benchmarking.methods import BASELINES, MEMBERS
-from scrcl_edu.benchmarking.released import (
+from scrcl_edu.evidence.figures import margins_figure, methods_figure, paper_figure, starts_figure
+from scrcl_edu.evidence.margins import Margin, differences, margin, sentence
+from scrcl_edu.evidence.methods import BASELINES, MEMBERS
+from scrcl_edu.evidence.released import (
     released_labels,
     score_released,
     score_starts,
@@ -15,9 +15,9 @@ from scrcl_edu.benchmarking.released import (
     store_released,
     summarize_starts,
 )
-from scrcl_edu.benchmarking.running import IncompleteError, benchmark
-from scrcl_edu.benchmarking.storing import read_results
-from scrcl_edu.benchmarking.tables import TABLES, as_text, results_table
+from scrcl_edu.evidence.running import IncompleteError, benchmark
+from scrcl_edu.evidence.storing import read_results
+from scrcl_edu.evidence.tables import TABLES, as_text, results_table
 
 __all__ = [
     "BASELINES",
