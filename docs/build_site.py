@@ -37,6 +37,7 @@ MODULES = {
     "datasets": "Data by name",
     "plotting": "Figures with texts",
     "course": "Claims, tasks and their checks, hints, quizzes, sliders",
+    "explorables": "Parts of the method to touch",
     "classroom": "Grading, and the live board",
     "errors": "Errors that say what to do",
 }

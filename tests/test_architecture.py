@@ -63,7 +63,7 @@ OURS = {name: {other for other in found if other in NAMES and other != name} for
 
 
 def test_every_module_has_its_place():
-    rooms = {room_of(name) for name in NAMES} - {"", "course", "classroom", "__main__"}
+    rooms = {room_of(name) for name in NAMES} - {"", "course", "classroom", "explorables", "__main__"}
     assert rooms <= LAYER.keys(), f"say in LAYERS where these belong: {sorted(rooms - LAYER.keys())}"
 
 
@@ -96,7 +96,11 @@ def test_no_room_imports_one_that_imports_it():
 
 def test_only_the_command_line_imports_the_course_and_the_course_does_not_import_it():
     into_course = {name for name, others in OURS.items() if any(room_of(other) == "course" for other in others)}
-    assert {room_of(name) for name in into_course} <= {"course", "classroom", "cli"}
+    assert {room_of(name) for name in into_course} <= {"course", "classroom", "explorables", "cli"}
+    into_explorables = {
+        name for name, others in OURS.items() if any(room_of(other) == "explorables" for other in others)
+    }
+    assert {room_of(name) for name in into_explorables} <= {"explorables", "cli"}
     into_classroom = {name for name, others in OURS.items() if any(room_of(other) == "classroom" for other in others)}
     assert {room_of(name) for name in into_classroom} <= {"classroom", "cli"}
     into_cli = {name for name, others in OURS.items() if any(room_of(other) == "cli" for other in others)}

@@ -15,6 +15,7 @@ import click
 
 from scrcl_edu import __version__
 from scrcl_edu.cli.cells import assign, fit, report
+from scrcl_edu.cli.exploring import explore
 from scrcl_edu.cli.output import JSON_OPTION, write_json
 from scrcl_edu.cli.trying import trial
 from scrcl_edu.errors import ScrclError, Stopped
@@ -196,5 +197,5 @@ def _terminated_cleanly() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-for command in (fit, report, assign, trial):
+for command in (fit, report, assign, trial, explore):
     main.add_command(command)
