@@ -1,7 +1,8 @@
 """Pulling the two views together: distribution alignment (lesson 04) and neighborhood alignment (lesson 05).
 
 A unit-row encoding becomes a distribution by a softmax. Each loss stands here twice: in the dense form, to be read, and
-in the form that training uses, linear in the number of cells, with the same value and the same gradient.
+in the form that training uses, linear in the number of cells, with the same value and the same gradient. Sums over all
+cells go through `cells.total`, which gives back what it gets unless cells are on several machines.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from scrcl_edu.all_cells import HERE, AllCells
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.graphs import Graph
 
@@ -37,11 +39,13 @@ def alignments(e1: Tensor, e2: Tensor, cell_graph: Graph, *, temperature: float 
     blocks = zip(
         e1.split(n_rows), blocks_2, (cell_graph @ q2).split(n_rows), (cell_graph @ log_q2).split(n_rows), strict=True
     )
-    sums = q2.sum(0), log_q2.sum(0)
+    cells = cell_graph.cells
+    sums = cells.total(q2.sum(0)), cells.total(log_q2.sum(0))
     del q2, log_q2
     rows = [_again(_terms_of_block, *block, *sums, temperature) for block in blocks]
     terms = _Terms(*(torch.cat(parts) for parts in zip(*rows, strict=True)))  # each (n_cells,)
-    return _over_all_entries(terms) + _within_cells(terms), _near_against_all(terms, cell_graph)
+    distribution = _over_all_entries(terms, cells) + _within_cells(terms, cells)
+    return distribution, _near_against_all(terms, cell_graph)
 
 
 def distribution_alignment(e1: Tensor, e2: Tensor, *, temperature: float = 0.1) -> Tensor:
@@ -109,7 +113,8 @@ def neighborhood_alignment(e1: Tensor, e2: Tensor, cell_graph: Graph, *, tempera
     view_1, view_2 = _distributions(e1, temperature), _distributions(e2, temperature)
     q2, log_q2 = view_2.q, view_2.log_q
     near = cell_graph @ q2, cell_graph @ log_q2
-    return _near_against_all(_terms_of_rows(view_1, view_2, *near, q2.sum(0), log_q2.sum(0)), cell_graph)
+    sums = (cell_graph.cells.total(x.sum(0)) for x in (q2, log_q2))
+    return _near_against_all(_terms_of_rows(view_1, view_2, *near, *sums), cell_graph)
 
 
 def neighborhood_alignment_dense(e1: Tensor, e2: Tensor, cell_graph: Graph, *, temperature: float = 0.1) -> Tensor:
@@ -185,25 +190,25 @@ def _again(function: Callable, *arguments: Any) -> Any:
     return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
 
 
-def _over_all_entries(terms: _Terms | tuple[Tensor, ...]) -> Tensor:
+def _over_all_entries(terms: _Terms | tuple[Tensor, ...], cells: AllCells = HERE) -> Tensor:
     kl12, kl21, mass1, mass2, *_ = terms
-    log_w1, log_w2 = F.log_softmax(mass1, 0), F.log_softmax(mass2, 0)
+    log_w1, log_w2 = cells.log_softmax(mass1), cells.log_softmax(mass2)
     w1, w2 = log_w1.exp(), log_w2.exp()
-    return ((w1 - w2) * (log_w1 - log_w2) + w1 * kl12 + w2 * kl21).sum()
+    return cells.total(((w1 - w2) * (log_w1 - log_w2) + w1 * kl12 + w2 * kl21).sum())
 
 
-def _within_cells(terms: _Terms | tuple[Tensor, ...]) -> Tensor:
+def _within_cells(terms: _Terms | tuple[Tensor, ...], cells: AllCells = HERE) -> Tensor:
     kl12, kl21, *_ = terms
-    return (kl12 + kl21).mean() / 2
+    return cells.mean(kl12 + kl21) / 2
 
 
 def _near_against_all(terms: _Terms, cell_graph: Graph) -> Tensor:
-    n_cells, degrees = len(terms.h1), cell_graph.degrees
+    n_cells, degrees, cells = cell_graph.shape[1], cell_graph.degrees, cell_graph.cells
     to_self = terms.kl12 + terms.kl21
     to_neighbors = degrees * terms.h1 + (cell_graph @ terms.h2[:, None]).squeeze(1) - terms.near
-    to_all = n_cells * terms.h1 + terms.h2.sum() - terms.all
+    to_all = n_cells * terms.h1 + cells.total(terms.h2.sum()) - terms.all
     mean_near = (to_neighbors + to_self) / (degrees + 1)
-    return (mean_near / ((to_all - to_self) / (n_cells - 1))).mean()
+    return cells.mean(mean_near / ((to_all - to_self) / (n_cells - 1)))
 
 
 def check_temperature(temperature: float) -> None:

@@ -5,14 +5,13 @@ Both map the filtered features of a cell to `n_hidden` numbers; their rows, scal
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scrcl_edu.dropout import Dropout
 from scrcl_edu.graphs import Graph
 
 NEGATIVE_SLOPE = 0.01
@@ -91,46 +90,6 @@ class GraphEncoder(nn.Module):
         hidden = _leaky(_add(propagated @ self.layer1.lin.weight.T, self.layer1.bias))  # (n_cells, n_hidden)
         hidden = _leaky(_add(operator @ (hidden @ self.layer2.lin.weight.T), self.layer2.bias))
         return _leaky(self.layer3(self.dropout(hidden)))
-
-
-class Dropout(nn.Module):
-    """Dropout that draws 16 random bits per entry on a CPU, where torch's own costs as much as a matrix product.
-
-    Parameters
-    ----------
-    probability
-        Share of entries set to zero, in [0, 1); what is left is scaled so that the mean stays.
-    """
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape; the identity in evaluation mode."""
-        if not self.training or self.probability == 0:
-            return x
-        if x.device.type != "cpu":
-            return F.dropout(x, self.probability)
-        threshold = min(round(self.probability * 2**16), 2**16 - 1)
-        bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= threshold - 2**15
-        return _Masked.apply(x, kept, 2**16 / (2**16 - threshold))
-
-
-class _Masked(torch.autograd.Function):
-    """x where it is kept, times a factor; one byte per entry waits for the backward pass instead of four."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, factor: float) -> Tensor:
-        ctx.save_for_backward(kept)
-        ctx.factor = factor
-        return (x * kept).mul_(factor)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (kept,) = ctx.saved_tensors
-        return (gradient * kept).mul_(ctx.factor), None, None
 
 
 def _add(product: Tensor, bias: Tensor) -> Tensor:

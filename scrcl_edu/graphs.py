@@ -16,6 +16,7 @@ from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from scrcl_edu.all_cells import HERE, AllCells
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.neighbors import fits, nearest_others
 
@@ -205,7 +206,16 @@ class Graph:
         Of the products.
     device
         Where the products are taken.
+
+    Attributes
+    ----------
+    cells
+        What a sum over all rows goes through.
+    n_edges
+        Number of non-zero entries.
     """
+
+    cells: AllCells = HERE
 
     def __init__(
         self, matrix: sp.spmatrix, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
@@ -233,6 +243,10 @@ class Graph:
         other.dtype, other.device = self.dtype, self.device
         other._forward, other._backward = self._backward, self._forward
         return other
+
+    @property
+    def n_edges(self) -> int:
+        return self.matrix.nnz
 
     @cached_property
     def degrees(self) -> Tensor:

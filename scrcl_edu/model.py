@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from scrcl_edu.alignment import alignments, check_temperature
-from scrcl_edu.encoders import Dropout, GraphEncoder, MLPEncoder, gcn_operator, unit_rows
+from scrcl_edu.all_cells import AllCells
+from scrcl_edu.dropout import Dropout
+from scrcl_edu.encoders import GraphEncoder, MLPEncoder, gcn_operator, unit_rows
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.graphs import Graph, dense_if_cheaper
 from scrcl_edu.refinement import GeneEncoder, cross_view_consistency, refine
@@ -59,6 +61,16 @@ class Inputs:
     cell_graph: Graph
     cell_operator: Graph
     gene_operator: Graph
+
+    @property
+    def cells(self) -> AllCells:
+        """What sums over all cells go through."""
+        return self.cell_graph.cells
+
+    @property
+    def profiles(self) -> Any:
+        """The genes over the cells, X1^T, shape (n_genes, n_cells): something that multiplies weights."""
+        return self.view_1.T
 
     @classmethod
     def build(
@@ -145,7 +157,7 @@ class ScRCL(nn.Module):
         """One pass over all cells."""
         encodings_1 = self.MLP_encoder(inputs.view_1)  # (n_cells, n_hidden)
         encodings_2 = self.GNN_encoder(inputs.propagated, inputs.cell_operator)
-        programs = self.gene_encoder(inputs.view_1.T, inputs.gene_operator)
+        programs = self.gene_encoder(inputs.profiles, inputs.gene_operator)
         # computed again in the backward pass, random numbers included: their arrays are as large as the encodings
         z1, z2 = (checkpoint(self._refine, e, programs, use_reentrant=False) for e in (encodings_1, encodings_2))
         return Outputs(unit_rows(encodings_1), unit_rows(encodings_2), z1, z2, programs)

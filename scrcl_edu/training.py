@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from scrcl_edu import __version__
+from scrcl_edu.all_cells import HERE, AllCells
 from scrcl_edu.errors import CheckpointError, SettingsError, Stopped, TrainingError
 from scrcl_edu.files import atomic_path
 from scrcl_edu.model import Inputs, Losses, Outputs, ScRCL
@@ -103,8 +104,8 @@ def train(
     optimizer = adam(model, learning_rate=learning_rate, weight_decay=weight_decay)
     history: History = {name: [] for name in Losses._fields}
     if resume:
-        load_checkpoint(checkpoint, model, optimizer, history, identity or {})
-    keeper = _Keeper(checkpoint, model, optimizer, history, identity or {})
+        load_checkpoint(checkpoint, model, optimizer, history, identity or {}, cells=inputs.cells)
+    keeper = _Keeper(checkpoint, model, optimizer, history, identity or {}, inputs.cells)
     with _interruptible() as stop:
         for epoch in range(len(history["total"]) + 1, epochs + 1):
             with explained_memory(*inputs.view_1.shape):
@@ -116,10 +117,11 @@ def train(
                 on_epoch(epoch, losses)
             if stop_after is not None and stop_after(epoch, history):
                 break
-            if stop:
+            stopped, due = inputs.cells.any(bool(stop), keeper.is_due())
+            if stopped:
                 keeper.save()
-                raise Interrupted(epoch, epochs, keeper.path, stop[0])
-            if keeper.is_due():
+                raise Interrupted(epoch, epochs, keeper.path, stop[0] if stop else signal.SIGTERM)
+            if due:
                 keeper.save()
     return history
 
@@ -136,6 +138,7 @@ def step(model: ScRCL, inputs: Inputs, optimizer: torch.optim.Optimizer) -> dict
     optimizer.zero_grad()
     losses = model.losses(model(inputs), inputs)
     losses.total.backward()
+    inputs.cells.join_gradients(model)
     optimizer.step()
     values = torch.stack(losses).tolist()  # one transfer from the device for all four
     return dict(zip(Losses._fields, values, strict=True))
@@ -149,7 +152,12 @@ def embed(model: ScRCL, inputs: Inputs) -> Outputs:
 
 
 def save_checkpoint(
-    path: str | Path, model: ScRCL, optimizer: torch.optim.Optimizer, history: History, identity: dict[str, str]
+    path: str | Path,
+    model: ScRCL,
+    optimizer: torch.optim.Optimizer,
+    history: History,
+    identity: dict[str, str],
+    cells: AllCells = HERE,
 ) -> None:
     """Write all that training needs to go on; a file of that name is replaced only when the new one is complete."""
     state = {
@@ -162,6 +170,8 @@ def save_checkpoint(
     }
     if torch.cuda.is_available():
         state["random_state_cuda"] = torch.cuda.get_rng_state()
+    if (state := cells.collected(state)) is None:
+        return
     content = io.BytesIO()  # torch turns a full disk into a RuntimeError without an errno
     torch.save(state, content)
     with atomic_path(path, overwrite=True) as temporary:
@@ -174,6 +184,8 @@ def load_checkpoint(
     optimizer: torch.optim.Optimizer,
     history: History,
     identity: dict[str, str],
+    *,
+    cells: AllCells = HERE,
 ) -> None:
     """Put a checkpoint's state into `model`, `optimizer`, `history` and torch's random generator.
 
@@ -182,6 +194,19 @@ def load_checkpoint(
     CheckpointError
         When it is missing, damaged, or from another version, other data or other settings.
     """
+    state = cells.own(lambda: _read_checkpoint(path, identity))
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random_state"])
+        if "random_state_cuda" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random_state_cuda"])
+        history.update({name: list(values) for name, values in state["history"].items()})
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged; delete it and start without --resume") from error
+
+
+def _read_checkpoint(path: str | Path | None, identity: dict[str, str]) -> dict[str, Any]:
     if path is None or not Path(path).exists():
         raise CheckpointError(f"there is no checkpoint {path} to resume from; start again without --resume")
     try:
@@ -199,15 +224,7 @@ def load_checkpoint(
                 f"{path} was made with other {what} ({theirs.get(what)} instead of {identity.get(what)}); "
                 f"use the same {what}, or delete it and start without --resume"
             )
-    try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random_state"])
-        if "random_state_cuda" in state and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["random_state_cuda"])
-        history.update({name: list(values) for name, values in state["history"].items()})
-    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged; delete it and start without --resume") from error
+    return state
 
 
 def _check_finite(epoch: int, losses: dict[str, float]) -> None:
