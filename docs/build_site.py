@@ -25,6 +25,7 @@ MODULES = {
     "refinement": "Gene programs, refined cells, cross-view consistency",
     "model": "The torch module that holds the parts together",
     "training": "The loop, checkpoints, history",
+    "workers": "Several processes that train as one",
     "recipes": "Named settings",
     "clustering": "Clusters from embeddings",
     "evaluation": "Scores",

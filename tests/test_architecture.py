@@ -12,12 +12,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "scrcl_edu"
 LAYERS = [
-    "errors files plotting devices saving neighbors matrices",
+    "errors files plotting devices saving neighbors matrices all_cells dropout",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
     "refinement evaluation baselines rivals consensus doubts parts",
     "model",
     "training inputs agreement",
+    "workers",
     "fitting assigning",
     "stability",
     "reporting",

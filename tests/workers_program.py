@@ -1,0 +1,141 @@
+"""Run by tests/test_workers.py: imports once, and forks as many workers as a case needs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.distributed as dist
+
+from scrcl_edu import dropout
+from scrcl_edu.graphs import gene_graph
+from scrcl_edu.model import Inputs, Losses, ScRCL
+from scrcl_edu.training import Interrupted, embed, train
+from scrcl_edu.workers.splitting import cells_of_workers
+from scrcl_edu.workers.team import Team
+from scrcl_edu.workers.training import train_together
+
+EPOCHS = 20
+
+
+def problem(*, islands: bool = False) -> Inputs:
+    """40 cells in float64; with `islands` two groups of 16 and 24 cells without an edge between them."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2.0, (40, 30)).astype(np.float64)
+    chosen = np.triu(rng.random((40, 40)) < 0.15, k=1)
+    if islands:
+        chosen[:16, 16:] = False
+        chosen |= np.eye(40, k=1, dtype=bool)
+        chosen[15, 16] = False
+    graph = sp.csr_matrix((chosen | chosen.T).astype(np.float64))
+    shuffled = rng.permutation(40)
+    graph = graph[shuffled][:, shuffled]
+    return Inputs.build(counts, counts[:, ::-1].copy(), graph, gene_graph(counts), dtype=torch.float64)
+
+
+def new_model(rate: float) -> ScRCL:
+    """First weights from a seed, in float64."""
+    torch.manual_seed(0)
+    return ScRCL(40, 30, n_hidden=9, out_dim=3, dropout=rate).double()
+
+
+def trained(
+    inputs: Inputs, rate: float, n_workers: int, sizes: list[int] | None = None, **settings: Any
+) -> dict[str, np.ndarray]:
+    """Losses, weights and outputs of a training, in one process (0) or by workers."""
+    model = new_model(rate)
+    settings = {"epochs": EPOCHS, "learning_rate": 1e-3, "weight_decay": 0.1} | settings
+    if n_workers == 0:
+        history, outputs = train(model, inputs, **settings), embed(model, inputs)
+    else:
+        history, outputs = by_workers(
+            n_workers, lambda team: train_together(team, model, inputs, sizes=sizes, **settings)
+        )
+    found = {name: np.array(history[name]) for name in Losses._fields}
+    found |= {name: weights.numpy() for name, weights in model.state_dict().items()}
+    return found | {name: part.numpy() for name, part in outputs._asdict().items()}
+
+
+def by_workers(n_workers: int, lead: Callable[[Team], Any]) -> Any:
+    """Fork workers, let this process be the first of them, and see that the others end well."""
+    meeting = f"file://{tempfile.mkdtemp()}/meeting"
+    children = []
+    for rank in range(1, n_workers):
+        if (child := os.fork()) == 0:
+            dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=n_workers)
+            with contextlib.suppress(Interrupted):
+                Team().follow()
+            os._exit(0)
+        children.append(child)
+    dist.init_process_group("gloo", init_method=meeting, rank=0, world_size=n_workers)
+    team = Team()
+    try:
+        result = lead(team)
+        team.dismiss()
+    finally:
+        for child in children:
+            assert os.waitpid(child, 0)[1] == 0
+        dist.destroy_process_group()
+    return result
+
+
+def stopped_halfway(inputs: Inputs, n_workers: int, checkpoint: Path) -> None:
+    """Ctrl-C reaches one of the workers in epoch 10; all of them stop after it."""
+
+    def interrupt(epoch: int, _: dict[str, float]) -> None:
+        if epoch == EPOCHS // 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with contextlib.suppress(Interrupted):
+        trained(inputs, 0.3, n_workers, checkpoint=checkpoint, on_epoch=interrupt)
+
+
+def n_cut(inputs: Inputs, sizes: list[int]) -> int:
+    """Edges between two workers."""
+    first, second = cells_of_workers(inputs.cell_graph.matrix, 2, sizes)
+    return inputs.cell_graph.matrix[first][:, second].nnz
+
+
+def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
+    """Largest deviation of any loss, weight or output, each measured by its largest entry."""
+    assert one.keys() == other.keys()
+    return max(float(np.abs(one[k] - other[k]).max() / np.abs(other[k]).max()) for k in one)
+
+
+def main() -> None:
+    """Compare each case with one process; print the deviations as JSON."""
+    found: dict[str, float] = {}
+    whole, islands = problem(), problem(islands=True)
+    alone = trained(whole, 0.0, 0)
+    for n_workers, sizes in ((2, [11, 29]), (4, [1, 20, 6, 13])):
+        found[f"{n_workers} workers, {sizes} cells"] = apart(trained(whole, 0.0, n_workers, sizes), alone)
+
+    apart_in_the_graph = next(sizes for sizes in ([16, 24], [24, 16]) if not n_cut(islands, sizes))
+    found["no edge is cut"] = apart(trained(islands, 0.0, 2, apart_in_the_graph), trained(islands, 0.0, 0))
+
+    dropped = trained(whole, 0.3, 0)
+    found["dropout, 2 workers"] = apart(trained(whole, 0.3, 2), dropped)
+    checkpoint = Path("halfway.checkpoint")
+    stopped_halfway(whole, 2, checkpoint)
+    for n_workers in (0, 4):
+        resumed = trained(whole, 0.3, n_workers, checkpoint=checkpoint, resume=True)
+        found[f"stopped as 2, resumed as {n_workers or 1}"] = apart(resumed, dropped)
+    dropout.LARGEST_STREAM = 0
+    found["dropout of single cells, 4 workers"] = apart(trained(whole, 0.3, 4), trained(whole, 0.3, 0))
+
+    Team.total = lambda self, part: part
+    found["without the sums"] = apart(trained(whole, 0.0, 2, [11, 29]), alone)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
