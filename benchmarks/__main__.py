@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.process import ROOT, FailedError, facts, n_cores, use_threads
+from benchmarks.process import ROOT, FailedError, facts, use_threads
 from benchmarks.report import PARTS, draw, write_readme
+from scrcl_edu.threads import n_cores
 
 
 def main() -> None:

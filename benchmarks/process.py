@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from scrcl_edu.threads import n_cores
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -53,11 +55,6 @@ def python(*arguments: str) -> str:
 def use_threads(n_threads: int) -> None:
     """Let every process started from now on compute with so many threads, whatever the environment said."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(n_threads)))
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def facts(command: str, n_threads: int) -> dict[str, Any]:

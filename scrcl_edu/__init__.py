@@ -8,13 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from scrcl_edu import threads
+
 __version__ = "0.1.0"
+
+threads.settle()  # before anything heavy is imported
 
 _WHERE = {"fit": "fitting", "assign": "assigning"} | dict.fromkeys(("check", "hint", "quiz", "progress"), "course")
 _MODULES = (
     "alignment assigning baselines clustering consensus course datasets doubts encoders errors evaluation evidence "
     "files fitting graphs interpretation model plotting preprocessing recipes refinement reporting saving stability "
-    "training"
+    "threads training"
 ).split()
 
 
