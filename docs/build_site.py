@@ -40,6 +40,8 @@ MODULES = {
     "course": "Claims, tasks and their checks, hints, quizzes, sliders",
     "explorables": "Parts of the method to touch",
     "classroom": "Grading, and the live board",
+    "products": "The quickest matrix products that are exact",
+    "threads": "How many threads, and how they wait",
     "errors": "Errors that say what to do",
 }
 

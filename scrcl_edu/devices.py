@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import torch
 
 from scrcl_edu.errors import SettingsError
@@ -24,14 +21,3 @@ def choose_device(device: str = "auto") -> torch.device:
         return torch.empty(0, device=device).device
     except (AssertionError, RuntimeError) as error:  # such as cuda:7 where there is one
         raise SettingsError(f"device {device} is not there; use --device auto, or --device cpu") from error
-
-
-@contextlib.contextmanager
-def tensor_cores(device: torch.device) -> Iterator[None]:
-    """Let CUDA multiply in TF32, which changes a result less than another seed does (see benchmarks/)."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if device.type == "cuda" else before)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

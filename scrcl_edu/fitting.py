@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from scrcl_edu import __version__, clustering, evaluation
+from scrcl_edu import __version__, clustering, evaluation, products
 from scrcl_edu.agreement import agree
-from scrcl_edu.devices import choose_device, tensor_cores
+from scrcl_edu.devices import choose_device
 from scrcl_edu.doubts import check_column, doubts
 from scrcl_edu.errors import DataError, DataNote, SettingsError
 from scrcl_edu.files import check_checkpoint
@@ -23,7 +23,7 @@ from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.parts import Parts, clusters_of
 from scrcl_edu.preprocessing import preprocess
 from scrcl_edu.recipes import Recipe, choose
-from scrcl_edu.training import embed, explained_memory, progress_bar, train
+from scrcl_edu.training import embed, explained_memory, products_of, progress_bar, train
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -177,8 +177,9 @@ def fit(
     del features
 
     best = _Oracle(model, inputs, labels, n_clusters, settings, seed) if labels is not None else None
+    precision = products.choose(place, model.operations, products_of(checkpoint) if resume else None)
     training_started = time.perf_counter()
-    with tensor_cores(place), progress_bar(settings.epochs, shown=progress) as bar:
+    with products.taken_as(precision), progress_bar(settings.epochs, shown=progress) as bar:
         history = train(
             model,
             inputs,
@@ -212,6 +213,7 @@ def fit(
         "best_epoch": best.epoch if best else len(history["total"]),
         "seed": seed,
         "device": str(place),
+        "products": precision,
         "seconds": time.perf_counter() - started,
         "seconds_per_epoch": seconds_training / max(len(history["total"]), 1),
         "versions": {"scrcl_edu": __version__, "torch": str(torch.__version__)},

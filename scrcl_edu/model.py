@@ -153,6 +153,12 @@ class ScRCL(nn.Module):
         self.projector = nn.Linear(n_hidden, n_genes)
         self.dropout = Dropout(dropout)
 
+    @property
+    def operations(self) -> float:
+        """Of a forward pass, about: two floating-point ones for each cell and weight of the encoders."""
+        weights = [*self.MLP_encoder.parameters(), *self.GNN_encoder.parameters()]
+        return 2.0 * self.gene_encoder.gcn.lin.in_features * sum(weight.numel() for weight in weights)
+
     def forward(self, inputs: Inputs) -> Outputs:
         """One pass over all cells."""
         encodings_1 = self.MLP_encoder(inputs.view_1)  # (n_cells, n_hidden)

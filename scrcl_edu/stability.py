@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scrcl_edu import evaluation
+from scrcl_edu import evaluation, products
 from scrcl_edu.consensus import stability as stability_of
-from scrcl_edu.devices import choose_device, tensor_cores
+from scrcl_edu.devices import choose_device
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.fitting import cluster, voted
 from scrcl_edu.inputs import build, graph_names
@@ -72,7 +72,8 @@ def stability(
     n_clusters, seeds = int(facts["n_clusters"]), [int(facts["seed"]) + 1 + n for n in range(n_seeds)]
     place = choose_device(device)
     others = []
-    with tensor_cores(place), progress_bar(settings.epochs * n_seeds, shown=progress) as bar:
+    precision = products.choose(place, 0, str(facts.get("products", "highest")))
+    with products.taken_as(precision), progress_bar(settings.epochs * n_seeds, shown=progress) as bar:
         for number, seed in enumerate(seeds):
             model, inputs = build(light, settings, features, n_clusters=n_clusters, seed=seed, device=place, key=key)
             train(

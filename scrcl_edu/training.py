@@ -167,6 +167,7 @@ def save_checkpoint(
         "optimizer": optimizer.state_dict(),
         "history": history,
         "random_state": torch.get_rng_state(),
+        "products": torch.get_float32_matmul_precision(),
     }
     if torch.cuda.is_available():
         state["random_state_cuda"] = torch.cuda.get_rng_state()
@@ -225,6 +226,19 @@ def _read_checkpoint(path: str | Path | None, identity: dict[str, str]) -> dict[
                 f"use the same {what}, or delete it and start without --resume"
             )
     return state
+
+
+def products_of(path: str | Path | None) -> str | None:
+    """The precision of matrix products that a checkpoint was trained with; None where it cannot be told.
+
+    To go on bit for bit, :func:`train` must be called under the same one, see :mod:`scrcl_edu.products`.
+    """
+    if path is None:
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["products"]
+    except Exception:  # a damaged file; train() says so
+        return None
 
 
 def _check_finite(epoch: int, losses: dict[str, float]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "scrcl_edu"
 LAYERS = [
-    "errors files plotting devices saving neighbors matrices all_cells dropout",
+    "errors files plotting threads products devices saving neighbors matrices all_cells dropout",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering",
     "refinement evaluation baselines rivals consensus doubts parts",
@@ -108,8 +108,9 @@ def test_only_the_command_line_imports_the_course_and_the_course_does_not_import
     assert {room_of(name) for name in into_cli} <= {"cli", "__main__"}
 
 
-def test_the_package_itself_imports_nothing_of_its_own():
-    assert not OURS["scrcl_edu"]
+def test_the_package_itself_imports_nothing_of_its_own_but_how_many_threads_there_are():
+    assert OURS["scrcl_edu"] == {"scrcl_edu.threads"}
+    assert not OURS["scrcl_edu.threads"]
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

@@ -27,7 +27,7 @@ STATUSES = {
     "predict": ("guessed",),
     "explain": ("answered",),
 }
-# What checks call a mistake that no task has for itself: relations to what was expected, Python's own errors, and these.
+# What checks call a mistake that no task has for itself: relations to what was expected, errors of Python, and these.
 PYTHONS = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
 GENERAL = frozenset(
     {"called", "signature", "gradient", "cost", "no end", "no return", "input changed", "error", *RELATIONS, *PYTHONS}

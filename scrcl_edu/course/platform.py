@@ -18,6 +18,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from scrcl_edu import threads
 from scrcl_edu.course.links import release
 
 LESSON_GB = 1.5
@@ -94,11 +95,6 @@ def memory_gb() -> float:
     return min(limits) / 1e9
 
 
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def device_name() -> str:
     """What torch computes on: `"CUDA (NVIDIA ...)"`, `"Apple GPU (MPS)"` or `"CPU"`."""
     import torch
@@ -122,8 +118,9 @@ def findings(*, network: bool = False) -> list[Finding]:
         _packages("Course tools", packages("course"), extra="course"),
         _packages("Readers for R and loom files", packages("data"), extra="data", needed=False),
         _if_it_can_be_told("Torch", _device),
+        _if_it_can_be_told("Products", _products),
         _if_it_can_be_told("Memory", _memory),
-        Finding("Cores", True, f"{n_cores()}"),
+        Finding("Cores", True, threads.in_words()),
         _if_it_can_be_told("Data", _disk),
     ]
     return [*found, _network()] if network else found
@@ -162,7 +159,7 @@ def platform_check(profile: str = "fast") -> None:
     """
     device = device_name()
     python = ".".join(map(str, sys.version_info[:3]))
-    print(f"Platform: {place()}, Python {python}, {device}, {n_cores()} cores, {memory_gb():.0f} GB of memory")
+    print(f"Platform: {place()}, Python {python}, {device}, {threads.n_cores()} cores, {memory_gb():.0f} GB of memory")
     if device == "CPU" and place() == "Colab":
         print(f"Platform: no GPU is switched on; {GPU_ON_COLAB} does it, and profile fast runs without")
     elif device == "CPU" and profile == "full":
@@ -276,6 +273,12 @@ def _device() -> Finding:
         mend = f"A GPU can be switched on: {GPU_ON_COLAB}"
     text = f"{_version('torch')} computes on {name}"
     return Finding("Torch", True, text + ("; profile fast needs no GPU" if name == "CPU" else ""), mend)
+
+
+def _products() -> Finding:
+    from scrcl_edu import products
+
+    return Finding("Products", True, products.in_words())
 
 
 def _memory() -> Finding:
