@@ -18,12 +18,15 @@ import pytest
 import scipy.sparse as sp
 from click.testing import CliRunner
 
+from scrcl_edu import graphs
 from scrcl_edu.cli import main
 from scrcl_edu.course import record
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.encoders import gcn_operator
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.explorables import NAMES, bundling, explorable, showing, storing
+from scrcl_edu.explorables.cells import blood
+from scrcl_edu.explorables.making import smoothing as making_smoothing
 from scrcl_edu.explorables.questions import question
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -108,7 +111,7 @@ def test_joining_refuses_what_it_does_not_know(monkeypatch):
 
 
 def test_an_unknown_explorable_is_named_beside_those_that_are_there():
-    with pytest.raises(SettingsError, match=r"there is no explorable 'none'; choose one of messages"):
+    with pytest.raises(SettingsError, match=r"there is no explorable 'none'; choose one of smoothing, messages"):
         explorable("none")
 
 
@@ -317,6 +320,41 @@ def test_the_numbers_of_message_passing_are_the_package_s(opened, tmp_path):
         np.testing.assert_allclose(found, gcn_operator(sp.csr_matrix(dense.astype(float))).toarray(), rtol=1e-6)
 
 
+@browser_test
+@pytest.mark.parametrize("k", [3, 15, 30])
+def test_the_numbers_of_smoothing_are_the_package_s(opened, tmp_path, k):
+    page, given = opened(numbers_page(tmp_path)), storing.data("smoothing")
+    found = page.evaluate(SMOOTHED, [given["nearest"], given["places"], given["type_of"], len(given["types"]), k])
+    graph = graphs.cell_graph(blood().values, n_neighbors=k)
+    smoother, types = graphs.normalized_adjacency(graph), np.array(given["type_of"])
+    np.testing.assert_array_equal(found["other"], graph.indices)
+    np.testing.assert_array_equal(found["start"], graph.indptr)
+    places, heard = np.array(given["places"]), np.eye(len(given["types"]))[types]
+    for step in range(4):
+        own = heard[np.arange(len(types)), types] / heard.sum(axis=1)
+        assert found["own"][step] == pytest.approx(own.mean(), rel=1e-6)
+        np.testing.assert_allclose(np.reshape(found["places"][step], (-1, 2)), places, rtol=1e-6, atol=1e-6)
+        places, heard = smoother @ places, smoother @ heard
+    by_genes = graphs.low_pass(blood().values, graph, 3)
+    group = np.array(given["type_of"]).tolist()
+    share = page.evaluate(
+        "([x, width, groups, n]) => betweenShare(x, width, groups, n)",
+        [by_genes[:, :50].ravel().tolist(), 50, group, len(given["types"])],
+    )
+    wanted = making_smoothing.spread(making_smoothing.means_of(by_genes[:, :50].astype(float), types))
+    assert share == pytest.approx(wanted / making_smoothing.spread(by_genes[:, :50].astype(float)), rel=1e-6)
+
+
+SMOOTHED = """([nearest, places, groups, nGroups, k]) => {
+  const graph = unionGraph(nearest, k);
+  const S = smoother(graph);
+  const stages = [Float64Array.from(places.flat())];
+  for (let i = 0; i < 3; i += 1) stages.push(product(S, stages[i], 2));
+  const own = heardFromOwn(S, groups, nGroups, 3);
+  return { start: [...graph.start], other: [...graph.other], places: stages.map((s) => [...s]), own };
+}"""
+
+
 def numbers_page(folder: Path) -> str:
     """A page on which the functions of numbers.js can be called."""
     path = folder / "numbers.html"
@@ -348,10 +386,40 @@ def test_a_guess_on_a_page_is_judged_and_kept_in_the_browser(served, opened):
     root = live(page, "messages")
     root.get_by_role("radio", name="it becomes larger").check()
     root.get_by_role("button", name="Keep my guess and show me").press("Enter")
-    assert "Not near" in root.locator(".sx-verdict").inner_text()
+    assert "Not so" in root.locator(".sx-verdict").inner_text()
     assert "1 → 3" in root.get_by_label("Edge", exact=True).inner_text()
     kept = page.evaluate("JSON.parse(localStorage['scrcl_edu.progress'])")
     wanted = {"guess": "it becomes larger", "truth": "it becomes smaller", "status": "far"}
     assert kept == {"predictions": {"one_more_edge": wanted}}
     page.reload()
     assert "You guessed" in live(page, "messages").locator(".sx-verdict").inner_text()
+
+
+@browser_test
+def test_smoothing_by_keys_alone_and_by_pointer(site, opened):
+    page = opened((site / "index.html").as_uri(), reduced_motion="reduce")
+    root = live(page, "smoothing")
+
+    def state() -> dict[str, Any]:
+        return json.loads(root.get_attribute("data-state"))
+
+    root.get_by_label("Steps n of S").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert state()["step"] == 2
+    root.get_by_label("k, counting the cell itself").focus()
+    page.keyboard.press("End")
+    assert (state()["k"], state()["step"]) == (30, 2)
+    root.get_by_role("button", name="Choose the hub").press("Enter")
+    assert state()["cell"] == storing.data("smoothing")["curves"]["30"]["hub"]
+    page.wait_for_function(
+        "(root) => /k 30, 2 steps.*hears 230/.test(root.querySelector('.sx-said').textContent)",
+        arg=root.element_handle(),
+    )
+    assert "covered" in root.locator(".sx-legend").last.inner_text()
+    root.get_by_role("img", name=re.compile("The matrix S")).click(position={"x": 200, "y": 60})
+    first = storing.data("smoothing")["type_of"].index(0)
+    assert state()["cell"] != first
+    assert storing.data("smoothing")["type_of"][state()["cell"]] in (0, 1)
+    root.get_by_role("button", name="Keep my guess and show me").press("Space")
+    assert "covered" not in root.locator(".sx-legend").last.inner_text()

@@ -10,8 +10,9 @@ export function ask(parent, question, progress, revealed) {
   const tell = (guess) => {
     const { near, text } = judge(question, guess);
     box.querySelectorAll("input, button").forEach((control) => { control.disabled = true; });
-    const words = `You guessed ${write(question, guess)}; it is ${write(question, question.truth)}. `;
-    verdict.textContent = words + (near ? "Near. " : "Not near. ") + text;
+    const words = `You guessed ${write(question, guess)}; it is ${write(question, question.truth)}.`;
+    const verdicts = question.kind === "choice" ? ["Right.", "Not so."] : ["Near.", "Not near."];
+    verdict.textContent = `${words} ${verdicts[near ? 0 : 1]} ${text}`;
     return near;
   };
   const field = fields(box, question);
@@ -41,12 +42,13 @@ function fields(box, question) {
   }
   const { low, high, step } = question;
   const input = el("input", { type: "range", min: low, max: high, step, "aria-label": "Your guess" });
-  const output = el("output", {}, write(question, Number(input.value)));
+  const output = el("output", {});
   const show = () => {
     output.textContent = write(question, Number(input.value));
     input.setAttribute("aria-valuetext", output.textContent);
   };
   input.addEventListener("input", show);
+  input.value = low + step * Math.round((high - low) / 2 / step);
   show();
   box.append(el("div", { class: "sx-control" }, input, output));
   return () => Number(input.value);

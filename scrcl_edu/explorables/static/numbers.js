@@ -112,3 +112,17 @@ export function meanCosine(e) {
   const n = e.length;
   return (total(sums.map((value) => value * value)) - n) / (n * (n - 1));
 }
+
+/** For 0 to nSteps steps: how much of what a cell hears, the weights in its row of S^n, comes from its own group; the mean. */
+export function heardFromOwn(S, groups, nGroups, nSteps) {
+  const n = groups.length;
+  let heard = new Float64Array(n * nGroups);
+  groups.forEach((group, i) => { heard[i * nGroups + group] = 1; });
+  const means = [];
+  for (let step = 0; step <= nSteps; step += 1) {
+    const shares = groups.map((group, i) => heard[i * nGroups + group] / total(Array.from(heard.subarray(i * nGroups, (i + 1) * nGroups))));
+    means.push(total(shares) / n);
+    heard = product(S, heard, nGroups);
+  }
+  return means;
+}
