@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from damages import (
     ALL,
@@ -28,11 +30,11 @@ from damages import (
 )
 
 from scrcl_edu.classroom.grading import grade
-from scrcl_edu.classroom.judging import Limits, judge_submission
+from scrcl_edu.classroom.judging import Judged, Limits, _best, _prepared, _with_other_inputs, judge_submission
 from scrcl_edu.classroom.repairing import repair
 from scrcl_edu.classroom.submissions import Submission, read_submission
 from scrcl_edu.course.build import student_edition
-from scrcl_edu.course.tasks import catalogue
+from scrcl_edu.course.tasks import catalogue, exercises
 from scrcl_edu.errors import InputFileError, OutputError, SettingsError
 
 pytestmark = pytest.mark.skipif(not SOURCE.is_file(), reason="an installed package has no sources of lessons")
@@ -166,6 +168,34 @@ def test_who_calls_the_package_s_own_function_is_marked_for_a_look():
     assert any("package's own" in look for look in one.look)
 
 
+@pytest.mark.parametrize("salt", [0, 1])
+def test_every_worked_lesson_gets_all_points_and_no_mark_on_inputs_that_no_check_shows(salt):
+    known = exercises()
+    for path in sorted((SOURCE.parents[1]).glob("*.ipynb")):
+        submission = read_submission(path, set(known))
+        shared = _prepared(submission) | {name: exercise.reference for name, exercise in known.items()}
+        for name, texts in submission.answers.items():
+            if known[name].lesson == path.name[:2]:
+                assert _best(known[name], texts, shared, salt) == Judged(name, "passed"), path.name
+
+
+def test_inputs_on_which_right_answers_differ_are_not_drawn_for_grading():
+    tied = replace(
+        catalogue()[FIRST],
+        reference=lambda x: int(np.argmax(x)),
+        alternative=lambda x: len(x) - 1 - int(np.argmax(x[::-1])),
+        inputs=lambda rng: {"x": rng.integers(0, 3, 4)},
+        edge_cases=(),
+        n_inputs=20,
+    )
+    of_the_check, for_grading = (
+        [sum(case["x"] == case["x"].max()) for case in exercise.cases()]
+        for exercise in (tied, _with_other_inputs(tied, 0))
+    )
+    assert max(of_the_check) > 1
+    assert max(for_grading) == 1
+
+
 @pytest.mark.parametrize(
     ("head", "helper"),
     [
@@ -197,8 +227,6 @@ def test_who_returns_a_constant_is_marked_for_a_look():
 
 def test_who_writes_down_what_the_check_expects_does_not_pass_and_is_marked():
     exercise = catalogue()[FIRST]
-    import numpy as np
-
     table = {repr(case): exercise.reference(**case) for case in exercise.cases()}
     seen = {key: np.asarray(value).tolist() for key, value in table.items()}
     text = (

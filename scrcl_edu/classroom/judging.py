@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dis
 import linecache
 import multiprocessing
 import os
@@ -24,10 +25,11 @@ import numpy as np
 from scrcl_edu.classroom.submissions import Submission
 from scrcl_edu.course.calling import call
 from scrcl_edu.course.checking import judge
-from scrcl_edu.course.task import Exercise
+from scrcl_edu.course.task import Exercise, Mend
 from scrcl_edu.course.tasks import exercises
 from scrcl_edu.errors import SettingsError
 
+N_DRAWS = 20  # for an input on which right answers agree
 LOOKS_AROUND = set("inspect gc sys ctypes importlib subprocess globals __import__ eval exec open".split())
 FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.kill")
 CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink", "shutil.rmtree")
@@ -297,7 +299,7 @@ def _one(exercise: Exercise, text: str, names: dict[str, Any], salt: int) -> Jud
     result = judge(_with_other_inputs(exercise, salt), function)
     if result.status == "not started":
         return Judged(exercise.name, result.status)
-    look = _worth_a_look(text, function, names)
+    look = _worth_a_look(exercise, text, function, names)
     if result.passed:
         return Judged(exercise.name, result.status, look=look)
     if judge(exercise, function).passed:
@@ -307,13 +309,31 @@ def _one(exercise: Exercise, text: str, names: dict[str, Any], salt: int) -> Jud
 
 
 def _with_other_inputs(exercise: Exercise, salt: int) -> Exercise:
+    """The exercise on inputs that no check has shown, and on which two right answers agree: no tie, no edge of a range.
+
+    Parameters
+    ----------
+    salt
+        Draws the inputs.
+    """
+
     def inputs(rng: np.random.Generator) -> dict[str, Any]:
-        return exercise.inputs(np.random.default_rng([salt, int(rng.integers(2**31))]))
+        seed = int(rng.integers(2**31))
+        draws = (exercise.inputs(np.random.default_rng([salt, seed, number])) for number in range(N_DRAWS))
+        return next((drawn for drawn in draws if _fair(exercise, drawn)), exercise.inputs(np.random.default_rng(seed)))
 
     return replace(exercise, inputs=inputs)
 
 
-def _worth_a_look(text: str, function: Any, names: dict[str, Any]) -> tuple[str, ...]:
+def _fair(exercise: Exercise, drawn: dict[str, Any]) -> bool:
+    one, other = (
+        call(function, drawn, through=exercise.through, seconds=300)
+        for function in (exercise.reference, exercise.alternative)
+    )
+    return one.error is None and one.same_as(other)
+
+
+def _worth_a_look(exercise: Exercise, text: str, function: Any, names: dict[str, Any]) -> tuple[str, ...]:
     tree = ast.parse(text)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     found = []
@@ -321,7 +341,8 @@ def _worth_a_look(text: str, function: Any, names: dict[str, Any]) -> tuple[str,
     parameters = {argument.arg for node in functions for argument in node.args.args}
     if parameters and not parameters & used:
         found.append("does not use what it is given")
-    if own := sorted(_from_package(function, names)):
+    allowed = _named(exercise.faulty.__code__) if isinstance(exercise, Mend) else set()  # what is handed out
+    if own := sorted(_from_package(function, names) - allowed):
         found.append(f"calls the package's own {', '.join(own)}")
     if around := sorted(used & LOOKS_AROUND):
         found.append(f"looks around with {', '.join(around)}")
@@ -336,7 +357,7 @@ def _from_package(function: Any, names: dict[str, Any], seen: set[int] | None = 
         return set()
     seen.add(id(code))
     found: set[str] = set()
-    for name in _all_names(code):
+    for name in _named(code):
         value = names.get(name)
         module = getattr(value, "__module__", None) or getattr(value, "__name__", "")
         if "scrcl_edu" in (name.split(".")[0], str(module).split(".")[0]):
@@ -347,6 +368,10 @@ def _from_package(function: Any, names: dict[str, Any], seen: set[int] | None = 
     return found
 
 
-def _all_names(code: Any) -> set[str]:
+def _named(code: Any) -> set[str]:
+    """Names of the notebook and modules that a function may use; attributes such as `.fit` are none of them."""
     inner = [constant for constant in code.co_consts if hasattr(constant, "co_names")]
-    return set(code.co_names).union(*(_all_names(one) for one in inner))
+    own = {
+        one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME", "IMPORT_NAME")
+    }
+    return own.union(*map(_named, inner))

@@ -121,7 +121,11 @@ def _log_values(rng: np.random.Generator) -> dict[str, Any]:
         mean, (n_cells, n_genes)
     )
     counts[0] += 1  # no gene is empty
-    return {"log_values": preprocessing.normalize_log(counts.astype(float)), "n_top_genes": int(rng.integers(8, 20))}
+    log_values, n_top_genes = preprocessing.normalize_log(counts.astype(float)), int(rng.integers(8, 20))
+    scores = np.sort(_standardized(log_values))[::-1]
+    while scores[n_top_genes] == scores[n_top_genes - 1]:  # genes alone in their bins: who of them is chosen, is open
+        n_top_genes += 1
+    return {"log_values": log_values, "n_top_genes": n_top_genes}
 
 
 TASKS = (

@@ -127,11 +127,13 @@ def view_1(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _view_inputs(rng: np.random.Generator) -> dict[str, Any]:
     n_cells, n_genes, n_hidden = rng.integers(4, 7), 3, rng.integers(3, 6)
-    return {
+    drawn = {
         "x": torch.from_numpy(rng.integers(-2, 4, (n_cells, n_genes)).astype(float)),
         "weight": torch.from_numpy(rng.normal(size=(n_genes, n_hidden)).round(1)),
         "bias": torch.from_numpy(rng.uniform(0.2, 1.0, n_hidden).round(1)),
     }
+    silent = (drawn["x"] @ drawn["weight"] + drawn["bias"] <= 0).all(dim=1).any()  # a row of zeros has no length
+    return _view_inputs(rng) if silent else drawn
 
 
 TASKS = (
