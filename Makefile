@@ -27,7 +27,7 @@ export NUMBA_NUM_THREADS ?= 1
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-.PHONY: help course test lint lessons bench links lock clean python site slides browser-test grade-test hub-test colab-test
+.PHONY: help course test lint lessons bench links lock clean python site slides browser-test grade-test hub-test colab-test torchrun-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
@@ -38,6 +38,7 @@ help:
 	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
 	@echo "make hub-test      rehearse a class of eight on a real JupyterHub (as root; needs npm)"
 	@echo "make colab-test    install beside Colab's versions and run a lesson under ipywidgets 7"
+	@echo "make torchrun-test start several workers by torchrun, and kill some"
 	@echo "make bench    measure speed and memory, write benchmarks/results"
 	@echo "make links    carry pyproject's Repository into badges, citation and notebooks"
 	@echo "make lock     choose exact versions again (requirements.lock, binder/environment.yml)"
@@ -84,6 +85,10 @@ hub-test: $(READY)
 colab-test: | python
 	@echo "Installing beside Colab's versions into out/colab (some minutes), then running a lesson under ipywidgets 7."
 	@$(PYTHON) tests/colab.py
+
+torchrun-test: $(READY)
+	@echo "Starting workers by torchrun, and killing some (a minute or two)."
+	@SCRCL_EDU_TORCHRUN=1 $(RUN)python -m pytest tests/test_torchrun.py
 
 site: $(READY)
 	@$(call with,site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,10 +24,13 @@ from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.parts import Parts, clusters_of
 from scrcl_edu.preprocessing import preprocess
 from scrcl_edu.recipes import Recipe, choose
-from scrcl_edu.training import embed, explained_memory, products_of, progress_bar, train
+from scrcl_edu.training import embed, explained_memory, products_of, progress_bar, train_and_embed
+from scrcl_edu.workers.training import train_together
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from scrcl_edu.workers.team import Team
 
 Protocol = Literal["label-free", "oracle"]
 
@@ -54,6 +58,7 @@ def fit(
     key_added: str = "scrcl",
     copy: bool = False,
     parts: Parts | None = None,
+    workers: Team | None = None,
 ) -> AnnData:
     """Find the cell types of a count matrix.
 
@@ -97,6 +102,8 @@ def fit(
         `layers["counts"]`, and `uns["log1p"]` says it to scanpy), and cells or genes without any count leave it.
     parts
         Functions of one's own in place of the method's, see :class:`scrcl_edu.parts.Parts`.
+    workers
+        Processes that train together, each with some of the cells, see :mod:`scrcl_edu.workers`; called on worker 0.
 
     Returns
     -------
@@ -141,6 +148,7 @@ def fit(
         raise SettingsError("parts of one's own are for the label-free protocol; leave out parts= or protocol='oracle'")
     if parts and parts.given and settings.clustering == "consensus":
         raise SettingsError("the consensus trains nothing that parts= could replace; leave it out, or choose 'robust'")
+    _check_workers(workers, protocol, parts)
     _check_seed(seed)
     check_checkpoint(checkpoint, resume=resume)
     if n_clusters is not None:
@@ -180,7 +188,7 @@ def fit(
     precision = products.choose(place, model.operations, products_of(checkpoint) if resume else None)
     training_started = time.perf_counter()
     with products.taken_as(precision), progress_bar(settings.epochs, shown=progress) as bar:
-        history = train(
+        history, outputs = (train_and_embed if workers is None else partial(train_together, workers))(
             model,
             inputs,
             epochs=settings.epochs,
@@ -193,8 +201,6 @@ def fit(
             identity=identity,
         )
     seconds_training = time.perf_counter() - training_started
-    with explained_memory(*inputs.view_1.shape):
-        outputs = embed(model, inputs)
     clusters = voted(cluster(outputs, settings, n_clusters, seed=seed, parts=parts), adata, settings)
     if best:
         _store_clusters(adata, clusters, f"{key_added}_last_epoch")
@@ -218,6 +224,8 @@ def fit(
         "seconds_per_epoch": seconds_training / max(len(history["total"]), 1),
         "versions": {"scrcl_edu": __version__, "torch": str(torch.__version__)},
     }
+    if workers is not None:
+        adata.uns[key_added]["workers"] = workers.account
     _note(adata, key_added, cell_key, batch)
     if checkpoint is not None and not keep_checkpoint:
         Path(checkpoint).unlink(missing_ok=True)
@@ -281,6 +289,13 @@ def _check_protocol(protocol: str, labels: np.ndarray | None, settings: Recipe, 
         if len(labels) != n_cells:
             raise SettingsError(f"{len(labels)} labels were given for {n_cells} cells; give one per cell")
         evaluation.scores(labels, labels)  # raises now what would be raised after the first epoch
+
+
+def _check_workers(workers: Team | None, protocol: str, parts: Parts | None) -> None:
+    if workers is not None and protocol == "oracle":
+        raise SettingsError("the oracle protocol looks at all cells in every epoch; start it without torchrun")
+    if workers is not None and parts and parts.given:
+        raise SettingsError("parts of one's own see all cells, in one process; leave out parts= or workers=")
 
 
 def _check_input(adata: AnnData, key: str, batch: str | None) -> None:

@@ -144,6 +144,13 @@ def step(model: ScRCL, inputs: Inputs, optimizer: torch.optim.Optimizer) -> dict
     return dict(zip(Losses._fields, values, strict=True))
 
 
+def train_and_embed(model: ScRCL, inputs: Inputs, **settings: Any) -> tuple[History, Outputs]:
+    """:func:`train` with these settings, then :func:`embed`."""
+    history = train(model, inputs, **settings)
+    with explained_memory(*inputs.view_1.shape):
+        return history, embed(model, inputs)
+
+
 @torch.no_grad()
 def embed(model: ScRCL, inputs: Inputs) -> Outputs:
     """Encodings, refined cells and programs in evaluation mode, without gradients."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from helpers import random_graph
 
 from scrcl_edu.dropout import bits_of_cells
 from scrcl_edu.errors import SettingsError
-from scrcl_edu.workers.splitting import cells_of_workers
+from scrcl_edu.workers.ordering import cells_of_workers
 
 PROGRAM = Path(__file__).with_name("workers_program.py")
 EXACT = 1e-9  # relative, in float64
@@ -31,7 +32,7 @@ def on_loopback() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def deviations(tmp_path_factory) -> dict[str, float]:
+def deviations(tmp_path_factory) -> dict[str, Any]:
     """Of 20 steps by workers from 20 steps in one process, largest of all losses, weights and outputs."""
     folder = tmp_path_factory.mktemp("workers")
     done = subprocess.run(
@@ -56,6 +57,15 @@ def test_any_number_of_workers_goes_on_from_a_checkpoint(deviations, case):
     assert deviations[case] < EXACT
 
 
+def test_a_worker_that_dies_ends_the_run_with_one_line_and_any_number_goes_on(deviations):
+    assert deviations["line about a dead worker"] == (
+        "a worker has ended, and the others cannot go on without its cells; killed.checkpoint holds the state: "
+        "the same command with --resume goes on, with any number of workers"
+    )
+    assert deviations["epochs in its checkpoint"] == 7
+    assert deviations["killed as 2, resumed as 1"] < EXACT
+
+
 def test_forgetting_the_other_workers_cells_is_another_training(deviations):
     assert deviations["without the sums"] > 1e-3
 
@@ -66,12 +76,21 @@ def test_every_cell_has_one_worker_and_numbers_are_as_equal_as_can_be():
     assert sorted(map(len, cells)) == [12, 12, 13, 13]
 
 
-def test_dividing_along_the_graph_cuts_few_edges_of_a_ring():
-    ring = sp.csr_matrix(np.roll(np.eye(60), 1, axis=0))
-    shuffled = np.random.default_rng(0).permutation(60)
+@pytest.mark.parametrize("n_cells", [60, 600])
+def test_dividing_along_the_graph_cuts_few_edges_of_a_ring(n_cells):
+    ring = sp.csr_matrix(np.roll(np.eye(n_cells), 1, axis=0))
+    shuffled = np.random.default_rng(0).permutation(n_cells)
     ring = ring.maximum(ring.T)[shuffled][:, shuffled]
     first, second = cells_of_workers(ring, 2)
-    assert ring[first][:, second].nnz <= 2
+    assert 2 <= ring[first][:, second].nnz <= n_cells / 20  # of 2 n_cells; any division cuts two
+
+
+def test_groups_without_an_edge_between_them_are_not_cut():
+    groups = sp.block_diag([random_graph(150, density=0.1, seed=s) for s in range(4)], format="csr")
+    shuffled = np.random.default_rng(0).permutation(600)
+    groups = groups[shuffled][:, shuffled]
+    first, second = cells_of_workers(groups, 2)
+    assert groups[first][:, second].nnz == 0
 
 
 def test_more_workers_than_cells_is_an_error():

@@ -16,12 +16,12 @@ import scipy.sparse as sp
 import torch
 import torch.distributed as dist
 
-from scrcl_edu import dropout
+from scrcl_edu import dropout, training
 from scrcl_edu.graphs import gene_graph
 from scrcl_edu.model import Inputs, Losses, ScRCL
 from scrcl_edu.training import Interrupted, embed, train
-from scrcl_edu.workers.splitting import cells_of_workers
-from scrcl_edu.workers.team import Team
+from scrcl_edu.workers.ordering import cells_of_workers
+from scrcl_edu.workers.team import Team, WorkerLost
 from scrcl_edu.workers.training import train_together
 
 EPOCHS = 20
@@ -72,7 +72,7 @@ def by_workers(n_workers: int, lead: Callable[[Team], Any]) -> Any:
     for rank in range(1, n_workers):
         if (child := os.fork()) == 0:
             dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=n_workers)
-            with contextlib.suppress(Interrupted):
+            with contextlib.suppress(Interrupted, WorkerLost):
                 Team().follow()
             os._exit(0)
         children.append(child)
@@ -83,7 +83,7 @@ def by_workers(n_workers: int, lead: Callable[[Team], Any]) -> Any:
         team.dismiss()
     finally:
         for child in children:
-            assert os.waitpid(child, 0)[1] == 0
+            assert os.waitpid(child, 0)[1] in (0, signal.SIGKILL)
         dist.destroy_process_group()
     return result
 
@@ -105,6 +105,27 @@ def n_cut(inputs: Inputs, sizes: list[int]) -> int:
     return inputs.cell_graph.matrix[first][:, second].nnz
 
 
+def with_one_killed(inputs: Inputs, checkpoint: Path) -> str:
+    """The second of two workers is killed in epoch 8; what is said then."""
+    step, leader = training.step, os.getpid()
+
+    def deadly(model: ScRCL, inputs: Inputs, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        steps.append(1)
+        if len(steps) == 8 and os.getpid() != leader:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(model, inputs, optimizer)
+
+    steps: list[int] = []
+    training.step, training.CHECKPOINT_SECONDS, training._SHARE_OF_TIME = deadly, 0, float("inf")
+    try:
+        trained(inputs, 0.3, 2, checkpoint=checkpoint)
+    except WorkerLost as lost:
+        return str(lost)
+    finally:
+        training.step, training.CHECKPOINT_SECONDS = step, 10
+    return "nothing"
+
+
 def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
     """Largest deviation of any loss, weight or output, each measured by its largest entry."""
     assert one.keys() == other.keys()
@@ -113,7 +134,7 @@ def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
 
 def main() -> None:
     """Compare each case with one process; print the deviations as JSON."""
-    found: dict[str, float] = {}
+    found: dict[str, Any] = {}
     whole, islands = problem(), problem(islands=True)
     alone = trained(whole, 0.0, 0)
     for n_workers, sizes in ((2, [11, 29]), (4, [1, 20, 6, 13])):
@@ -129,6 +150,11 @@ def main() -> None:
     for n_workers in (0, 4):
         resumed = trained(whole, 0.3, n_workers, checkpoint=checkpoint, resume=True)
         found[f"stopped as 2, resumed as {n_workers or 1}"] = apart(resumed, dropped)
+    checkpoint = Path("killed.checkpoint")
+    found["line about a dead worker"] = with_one_killed(whole, checkpoint)
+    found["epochs in its checkpoint"] = len(torch.load(checkpoint)["history"]["total"])
+    resumed = trained(whole, 0.3, 0, checkpoint=checkpoint, resume=True)
+    found["killed as 2, resumed as 1"] = apart(resumed, dropped)
     dropout.LARGEST_STREAM = 0
     found["dropout of single cells, 4 workers"] = apart(trained(whole, 0.3, 4), trained(whole, 0.3, 0))
 

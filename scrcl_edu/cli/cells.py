@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrcl_edu.cli.output import JSON_OPTION, write_json
+from scrcl_edu.cli.teamwork import account, with_workers
 from scrcl_edu.errors import DataNote, EvaluationError
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from scrcl_edu.fitting import Protocol
+    from scrcl_edu.workers.team import Team
 
 
 @click.command()
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="No progress bar, no notes.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw the clusters, and the labels (.png, .pdf, .svg).")
 @JSON_OPTION
+@with_workers
 def fit(
     source: str,
     out: Path | None,
@@ -76,12 +79,15 @@ def fit(
     quiet: bool,
     figure: Path | None,
     json_file: Path | None,
+    team: Team | None,
 ) -> None:
     """Find the cell types in INPUT: a dataset's name, or a file or folder of counts.
 
     Understood are .h5ad, 10x .h5, a 10x .mtx folder, Space Ranger's outs, .csv and .tsv (also .gz), and .loom.
 
     The result cannot take new cells: `scrcl-edu assign` gives them the clusters of their nearest neighbors in it.
+
+    `torchrun --nproc-per-node 4 -m scrcl_edu fit INPUT --out OUT` trains in four processes and gives the same.
     """
     from scrcl_edu import datasets, files, recipes
 
@@ -119,6 +125,7 @@ def fit(
                 resume=resume,
                 keep_checkpoint=True,
                 progress=False if quiet else None,
+                workers=team,
             )
         if n_seeds:
             stability(adata, n_seeds=n_seeds, device=device, progress=False if quiet else None)
@@ -229,6 +236,8 @@ def _report(adata: AnnData, result: dict[str, Any], out: Path | None, *, quiet: 
         err=err,
     )
     click.echo(f"recipe: {result['ran']}", err=err)
+    if "workers" in result:
+        click.echo(account(result["workers"]), err=err)
     if "stability" in result:
         agreed = result["stability"]["ari"]
         what = "single clusterings" if result["settings"]["clustering"] == "consensus" else "other seeds"

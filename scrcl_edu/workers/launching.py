@@ -15,6 +15,7 @@ import torch.distributed as dist
 from scrcl_edu.errors import ScrclError, Stopped
 from scrcl_edu.workers.team import Team, WorkerLost
 
+_TOLD = "scrcl_edu/told"
 PATIENCE = datetime.timedelta(hours=6)  # for what worker 0 does alone; an ended worker is noticed at once
 
 
@@ -40,6 +41,9 @@ def from_torchrun() -> Iterator[Team]:
     except WorkerLost as lost:
         _say_once(lost, store)
         sys.exit(1)
+    except BaseException:
+        store.add(_TOLD, 1)  # this process says itself why it ends
+        raise
     finally:
         with contextlib.suppress(RuntimeError):
             dist.destroy_process_group()
@@ -63,6 +67,6 @@ def _say_once(lost: WorkerLost, store: dist.Store) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun stops those who are left while they speak
     first = True
     with contextlib.suppress(RuntimeError):
-        first = store.add("told", 1) == 1
+        first = store.add(_TOLD, 1) == 1
     if first:
         print(f"Error: {lost}", file=sys.stderr, flush=True)

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor, nn
 
 from scrcl_edu.all_cells import AllCells
 from scrcl_edu.dropout import Dropout
-from scrcl_edu.errors import SettingsError
 from scrcl_edu.graphs import Graph
 from scrcl_edu.model import Inputs, ScRCL
 from scrcl_edu.workers.team import Team
@@ -39,8 +37,8 @@ class Share:
         Where in that order each worker begins, and the end, shape (n_workers + 1,).
     graph, operator
         Rows of the cell graph and of S, columns in that order, shape (n_mine, n_cells).
-    n_edges
-        Of the whole cell graph.
+    n_edges, n_cut
+        Of the whole cell graph, and those of them that lead from these cells to others'.
     view_1, propagated
         Rows, as in :class:`~scrcl_edu.model.Inputs`; a matrix while they are sparse.
     gene_operator
@@ -54,39 +52,11 @@ class Share:
     graph: sp.csr_matrix
     operator: sp.csr_matrix
     n_edges: int
+    n_cut: int
     view_1: Tensor | sp.csr_matrix
     propagated: Tensor | sp.csr_matrix
     gene_operator: sp.csr_matrix
     model: ScRCL
-
-
-def cells_of_workers(graph: sp.csr_matrix, n_workers: int, sizes: list[int] | None = None) -> list[np.ndarray]:
-    """Divide the cells along the graph, so that few edges are cut.
-
-    Parameters
-    ----------
-    graph
-        Symmetric cell graph, shape (n_cells, n_cells).
-    n_workers
-        At most n_cells.
-    sizes
-        Cells of each worker; as equal as can be when not given.
-
-    Returns
-    -------
-    Numbers of the cells of each worker: stretches of the reverse Cuthill-McKee order, in which the ends of every edge
-    are close.
-
-    Raises
-    ------
-    SettingsError
-        When there are more workers than cells.
-    """
-    n_cells = graph.shape[0]
-    if n_workers > n_cells:
-        raise SettingsError(f"there are {n_workers} workers for {n_cells} cells; start at most {n_cells}")
-    order = reverse_cuthill_mckee(sp.csr_matrix(graph), symmetric_mode=True).astype(np.int64)
-    return np.split(order, np.cumsum(sizes)[:-1]) if sizes else np.array_split(order, n_workers)
 
 
 def shares_of(model: ScRCL, inputs: Inputs, cells: list[np.ndarray]) -> list[Share]:
@@ -100,6 +70,7 @@ def shares_of(model: ScRCL, inputs: Inputs, cells: list[np.ndarray]) -> list[Sha
             inputs.cell_graph.matrix[mine][:, order],
             inputs.cell_operator.matrix[mine][:, order],
             inputs.cell_graph.n_edges,
+            inputs.cell_graph.matrix[mine].nnz - inputs.cell_graph.matrix[mine][:, mine].nnz,
             _rows(inputs.view_1, mine),
             _rows(inputs.propagated, mine),
             inputs.gene_operator.matrix,

@@ -33,11 +33,14 @@ class Team:
     sent
         Bytes that this worker has sent to others: of an exchange exactly, of a sum 2 (size - 1) / size times what is
         summed, as in a ring.
+    account
+        What a fit notes about the work: how many workers, which share of the edges is cut, what crosses per epoch.
     """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.sent = 0
+        self.account: dict[str, Any] = {"n_workers": self.size}
 
     def total(self, part: Tensor) -> Tensor:
         """Sum of the workers' parts, any shape, the same on all; its gradient is the sum of their gradients."""

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scrcl_edu import products
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.training import History, embed, train
-from scrcl_edu.workers.splitting import Share, cells_of_workers, shares_of, taken
+from scrcl_edu.workers.ordering import cells_of_workers
+from scrcl_edu.workers.splitting import Share, shares_of, taken
 from scrcl_edu.workers.team import Team, WorkerLost, lost_workers
 
 
@@ -57,11 +59,15 @@ def train_together(
         raise SettingsError("a stopping rule of one's own is for one process; leave it out, or start without torchrun")
     cells = cells_of_workers(inputs.cell_graph.matrix, team.size, sizes)
     shares = shares_of(model, inputs, cells)
-    state, device = torch.get_rng_state(), str(inputs.cell_graph.device)
-    given: list[tuple] = [(share, state, device, settings) for share in shares]
-    given[0] = (shares[0], state, device, settings | {"on_epoch": on_epoch, "identity": identity})
+    here = _Setting(torch.get_rng_state(), inputs.cell_graph.device.type, torch.get_float32_matmul_precision())
+    given: list[tuple] = [(share, here, settings) for share in shares]
+    given[0] = (shares[0], here, settings | {"on_epoch": on_epoch, "identity": identity})
     results = team.together(_train_share, given)
     history, weights = results[0].history, results[0].weights
+    team.account |= {
+        "share_of_edges_cut": sum(share.n_cut for share in shares) / max(inputs.cell_graph.n_edges, 1),
+        "bytes_per_epoch": sum(result.sent for result in results),
+    }
     if weights is not None:
         model.load_state_dict(weights)
     place = torch.as_tensor(np.argsort(np.concatenate(cells)))
@@ -69,21 +75,37 @@ def train_together(
     return history, Outputs(e1, e2, z1, z2, results[0].outputs.programs)
 
 
+class _Setting(NamedTuple):
+    """What worker 0 has, and all must have."""
+
+    random_state: Tensor
+    device: str
+    precision: str  # of matrix products
+
+
 class _Result(NamedTuple):
     history: History
     outputs: Outputs  # of its cells
     weights: dict[str, Tensor] | None  # of all cells, from worker 0
+    sent: int  # bytes in the last epoch
 
 
-def _train_share(team: Team, share: Share, random_state: Tensor, device: str, settings: dict[str, Any]) -> _Result:
-    torch.set_rng_state(random_state)
-    model, inputs = taken(share, team, device)
+def _train_share(team: Team, share: Share, here: _Setting, settings: dict[str, Any]) -> _Result:
+    torch.set_rng_state(here.random_state)
+    model, inputs = taken(share, team, here.device)
     checkpoint = settings.get("checkpoint")
-    with _said_where_to_go_on(checkpoint):
-        history = train(model, inputs, **settings)
+    sent, told = [team.sent], settings.get("on_epoch")
+
+    def count(epoch: int, losses: dict[str, float]) -> None:
+        sent.append(team.sent)
+        if told is not None:
+            told(epoch, losses)
+
+    with _said_where_to_go_on(checkpoint), products.taken_as(here.precision):
+        history = train(model, inputs, **settings | {"on_epoch": count})
         outputs = Outputs(*(part.cpu() for part in embed(model, inputs)))
         state = inputs.cells.collected({"model": model.state_dict(), "optimizer": {"state": {}}})
-    return _Result(history, outputs, state and state["model"])
+    return _Result(history, outputs, state and state["model"], sent[-1] - sent[max(len(sent) - 2, 0)])
 
 
 @contextlib.contextmanager
