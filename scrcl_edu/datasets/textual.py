@@ -4,62 +4,52 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scrcl_edu.datasets.parsers import add_notes, assemble, names, numbered
+from scrcl_edu.datasets import sides
+from scrcl_edu.datasets.parsers import add_notes, assemble, numbered
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-# Names that only genes have: Ensembl, mitochondrial, ribosomal, house-keeping; fly, plant, worm, yeast
-_GENE = (
-    r"^(?:ENS[A-Z]*G\d{6,}|(?:MT|mt)-\w+|(?:RP[LS]|Rp[ls])\d+\w*|ACTB|Actb|GAPDH|Gapdh"
-    r"|FBgn\d{7}|AT[1-5MC]G\d{5}|WBGene\d{8}|Y[A-P][LR]\d{3}[WC])(?:\.\d+)?$"
-)
-# Names that only cells have: barcodes, a barcode's lane, and words for a cell with a number
-_CELL = r"^(?:.*[_:.-])?[ACGTN]{8,}(?:[-_.].*)?$|^[ACGTN]{4,}\d*-\d+$|^(?i:cell|barcode|spot|bin|well)[-_. ]?\w*\d+$"
-# Columns that describe cells and that tools write beside the genes; no gene has such a name
-_ABOUT_CELLS = (
-    r"^(?i:n_?counts?|n_?genes?|n_?umis?|ncount_\w+|nfeature_\w+|total_(?:counts|umis?)\w*|n_genes_by_counts"
-    r"|(?:pct|percent|frac)[._]?\w*(?:mito?|mt|ribo|rb|counts)\w*|percent[._]mt|log1p_\w+"
-    r"|clusters?|leiden\w*|louvain\w*|seurat_clusters|labels?|cell_?types?|batch|sample|donor|doublet_?scores?)$"
-)
+NO_NAMES = "has no names in its first row and column"
 
 
 def table(path: Path, separator: str = ",", *, genes_in_rows: bool | None = None) -> AnnData:
     """A table of numbers, maybe gzipped, with names in its first row and column or without any.
 
-    `genes_in_rows` None looks at the names of both sides and refuses when they do not tell. Columns that are text
-    throughout, or that have the name of something told about cells, are annotations of the cells.
+    `genes_in_rows` None looks at the names of both sides and refuses when they do not tell. Columns of text, and rows
+    or columns of numbers that are no counts, become annotations; a note says so.
     """
     frame, notes = _read(path, separator)
-    text = [c for c in frame if frame[c].dtype == object or frame[c].dtype == bool]
-    if text and len(text) == frame.shape[1]:
+    named = not notes or NO_NAMES not in notes[-1]
+    texts = [c for c in frame if frame[c].dtype == object or frame[c].dtype == bool]
+    if texts and len(texts) == frame.shape[1]:
         raise InputFileError(f"{path} holds no numbers; give a table with one cell per row and one gene per column")
-    for column in text:
+    for column in texts:
         _check_annotation(path, frame[column])
-    told = [c for c in frame if c not in text and re.match(_ABOUT_CELLS, str(c))]
-    if told:
-        notes.append(f"columns {', '.join(told)} describe cells by their names; they are in obs, not among the genes")
-    annotations, frame = frame[text + told], frame.drop(columns=text + told)
-    if frame.shape[1] == 0:
-        raise InputFileError(f"{path} holds no genes; give a table with one cell per row and one gene per column")
     if genes_in_rows is None:
-        genes_in_rows, note = _direction(path, frame, annotated=bool(text or told), named="no names" not in str(notes))
-        notes += [note] if note else []
-    values = frame.to_numpy(dtype=np.float32)
-    if genes_in_rows:
-        adata = assemble(values.T, frame.columns, frame.index)
-    else:
-        adata = assemble(values, frame.index, frame.columns)
-        for column in annotations:
-            kept = annotations[column]
-            adata.obs[str(column)] = (kept if column in told else kept.astype("category")).to_numpy()
-    add_notes(adata, *notes)
+        genes_in_rows, why = sides.genes_are_in_rows(frame, texts) if named else (False, "")
+        if genes_in_rows:
+            notes.append(f"{path.name} has genes in its rows ({why}); it was transposed (--cells-in-rows if not)")
+    numbers = frame.drop(columns=texts).T if genes_in_rows else frame.drop(columns=texts)
+    about_cells, about_genes, said = sides.no_counts(numbers)
+    counts = numbers.drop(index=about_genes, columns=about_cells)
+    if counts.shape[1] == 0:
+        raise InputFileError(f"{path} holds no genes; give a table with one cell per row and one gene per column")
+    adata = assemble(counts.to_numpy(dtype=np.float32), counts.index, counts.columns)
+    for column in about_cells:
+        adata.obs[str(column)] = numbers.loc[counts.index, column].to_numpy()
+    for row in about_genes:
+        adata.var[str(row)] = numbers.loc[row, counts.columns].to_numpy()
+    kept = frame.loc[counts.columns if genes_in_rows else counts.index, texts]
+    for column in texts:
+        (adata.var if genes_in_rows else adata.obs)[str(column)] = kept[column].astype("category").to_numpy()
+    add_notes(adata, *notes, *said)
     return adata
 
 
@@ -87,7 +77,7 @@ def _read(path: Path, separator: str) -> tuple[pd.DataFrame, list[str]]:
     if _is_numbers(first, found, decimal):
         frame = pd.read_csv(path, header=None, **options)
         frame.index, frame.columns = numbered("cell", len(frame)), numbered("gene", frame.shape[1])
-        notes.append(f"{path.name} has no names in its first row and column: rows are taken as cells and numbered")
+        notes.append(f"{path.name} {NO_NAMES}: rows are taken as cells and numbered")
         return frame, notes
     frame = pd.read_csv(path, low_memory=False, **options)
     if isinstance(frame.index, pd.RangeIndex):
@@ -120,29 +110,6 @@ def _is_numbers(line: str, separator: str, decimal: str) -> bool:
     except ValueError:
         return False
     return len(values) > 1 and len(set(fields)) < len(fields) and bool(np.isfinite(values).all())
-
-
-def _direction(path: Path, frame: pd.DataFrame, *, annotated: bool, named: bool) -> tuple[bool, str]:
-    """Whether genes are in rows, and a note when the reader would not expect it."""
-    if annotated or not named:
-        return False, ""
-    genes = _share(frame.index, _GENE) - _share(frame.columns, _GENE)
-    cells = _share(frame.columns, _CELL) - _share(frame.index, _CELL)
-    why = "gene names are there" if genes > 0 else "the columns are named like cells"
-    if (genes > 0 and cells > -0.5) or (genes == 0 and cells >= 0.5):
-        return True, f"{path.name} has genes in its rows ({why}); it was transposed (--cells-in-rows says otherwise)"
-    if (genes < 0 and cells < 0.5) or (genes == 0 and cells <= -0.5):
-        return False, ""
-    raise DataError(
-        f"{path}: the names, such as row {str(frame.index[0])!r} and column {str(frame.columns[0])!r}, do not tell "
-        "cells from genes; say --genes-in-rows or --cells-in-rows (genes_in_rows=True or False)"
-    )
-
-
-def _share(labels: Any, pattern: str) -> float:
-    import pandas as pd
-
-    return float(pd.Series(names(labels)).str.match(pattern).mean())
 
 
 def _check_annotation(path: Path, column: pd.Series) -> None:
