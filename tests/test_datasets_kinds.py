@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +19,9 @@ from scipy import sparse
 from scipy.io import mmwrite
 from test_datasets_studies import counts, dense, write_tenx_v3
 
-from scrcl_edu.datasets import open_input, read_input
-from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
+from scrcl_edu.datasets import open_input, read_input, simulate
+from scrcl_edu.errors import DataError, DataNote, InputFileError, ScrclError, SettingsError
+from scrcl_edu.fitting import fit
 from scrcl_edu.graphs import spatial_graph
 from scrcl_edu.preprocessing import preprocess
 
@@ -100,6 +103,15 @@ def test_an_anndata_that_is_not_in_memory_is_refused_with_the_fix(frame, tmp_pat
         preprocess(anndata.read_h5ad(tmp_path / "a.h5ad", backed="r"))
 
 
+def test_a_dask_array_is_refused_with_the_fix(frame):
+    dask = pytest.importorskip("dask.array", reason="needs dask, which nothing here uses but others' AnnData may hold")
+    adata = in_memory(frame)
+    adata.X = dask.from_array(frame.to_numpy(np.float32))
+    with pytest.raises(DataError, match=r"X is a dask array.*adata = adata\.to_memory\(\)"):
+        preprocess(adata)
+    preprocess(adata.to_memory())
+
+
 @pytest.mark.parametrize(
     "genes",
     [
@@ -133,6 +145,84 @@ def test_numbers_about_cells_are_not_taken_for_genes(frame, tmp_path):
     assert_holds(read, frame)
     assert read.obs["cluster"].tolist() == list(range(8))
     assert "n_counts, percent_mito, cluster describe cells" in notes(read)
+
+
+WIDE = pd.DataFrame(counts(12, 40), index=[f"AAAC{i:04d}-1" for i in range(12)], columns=[f"G{i}" for i in range(40)])
+
+
+def about_cells() -> dict[str, tuple[np.ndarray, str]]:
+    """Columns whose names tell nothing, and what their content says."""
+    share = np.linspace(0.01, 0.3, 12)
+    return {
+        "fraction": (share, "hold fractions or negative numbers"),
+        "signed": (np.arange(12) - 20, "hold fractions or negative numbers"),
+        "total": (WIDE.sum(axis=1).to_numpy(), "sum up or count the others"),
+        "expressed": ((WIDE > 0).sum(axis=1).to_numpy(), "sum up or count the others"),
+    }
+
+
+@pytest.mark.parametrize("kind", about_cells())
+@pytest.mark.parametrize("place", [0, 20, 40])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_column_that_holds_no_counts_is_not_taken_for_a_gene(kind, place, turned, tmp_path):
+    values, why = about_cells()[kind]
+    table = WIDE.copy()
+    table.insert(place, "strange", values)
+    (table.T if turned else table).to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert_holds(read, WIDE)
+    assert np.allclose(read.obs["strange"], values)
+    assert f"columns strange {why}" in notes(read)
+
+
+@pytest.mark.parametrize(
+    ("place", "values"),
+    [(0, np.arange(1, 13)), (40, np.arange(1, 13)), (20, WIDE.sum(axis=1).to_numpy() + np.arange(12) % 2)],
+)
+def test_a_column_that_may_be_about_cells_stays_a_gene_with_a_note(place, values, tmp_path):
+    table = WIDE.copy()
+    table.insert(place, "strange", values)
+    table.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert_holds(read, table)
+    assert "columns strange were taken as genes" in notes(read)
+
+
+def test_genes_that_look_like_genes_are_left_alone_without_a_word(tmp_path):
+    table = WIDE.assign(MALAT1=0, ACTB=1 + np.arange(12))
+    table.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert_holds(read, table)
+    assert notes(read) == ""
+
+
+def test_a_table_of_expected_counts_keeps_its_genes(tmp_path):
+    table = WIDE + 0.25 * (WIDE > 0) * (np.arange(40) < 35)
+    table.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert read.shape == (12, 40)
+    assert not len(read.obs.columns)
+
+
+def test_a_table_with_symbols_and_lengths_beside_its_genes_is_turned(tmp_path):
+    table = WIDE.T.set_axis([f"gene{i}" for i in range(40)])
+    table.insert(0, "gene_name", [f"Sym{i}" for i in range(40)])
+    table.insert(1, "Length", np.arange(40) + 500)
+    table.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert np.array_equal(dense(read), WIDE.to_numpy())
+    assert read.var["gene_name"].tolist() == [f"Sym{i}" for i in range(40)]
+    assert read.var["Length"].tolist() == [*range(500, 540)]
+
+
+@pytest.mark.parametrize("name", ["__no_feature", "N_unmapped", "nUMI", "cell.type.id"])
+def test_rows_that_counting_tools_add_are_not_genes(name, tmp_path):
+    table = WIDE.T
+    table.loc[name] = np.arange(12) * 100
+    table.to_csv(tmp_path / "a.csv")
+    read = read_input(tmp_path / "a.csv")
+    assert_holds(read, WIDE)
+    assert read.obs[name].tolist() == [i * 100 for i in range(12)]
 
 
 def test_a_table_without_names_loses_neither_a_row_nor_a_column(frame, tmp_path):
@@ -223,7 +313,7 @@ def test_counts_elsewhere_in_the_file_are_pointed_to_and_taken(frame, tmp_path):
         preprocess(read)
         kept = frame.loc[read.obs_names, read.var_names].to_numpy()
         assert np.array_equal(np.asarray(read.layers["counts"].todense()), kept)
-    with pytest.raises(DataError, match="no layer 'other'; its layers are: umi"):
+    with pytest.raises(DataError, match="no layer 'other'; the layers are: umi"):
         read_input(tmp_path / "a.h5ad", layer="other")
     with pytest.raises(SettingsError, match="give one of them"):
         read_input(tmp_path / "a.h5ad", layer="umi", raw=True)
@@ -253,34 +343,183 @@ def test_two_genomes_are_named(frame, tmp_path):
     assert "several genomes are there (GRCh38, mm10)" in notes(read_input(tmp_path / "run"))
 
 
-def test_a_muon_file_a_layer_with_a_slash_and_half_precision_are_not_called_damaged(frame, tmp_path):
+def half(path: Path, part: str = "X") -> None:
+    with h5py.File(path, "r+") as file:
+        values = file[part]["data"][:].astype(np.float16)
+        del file[part]["data"]
+        file[part]["data"] = values
+
+
+def test_a_layer_with_a_slash_in_its_name_is_read_and_chosen_by_either_name(frame, tmp_path):
     in_memory(frame).write_h5ad(tmp_path / "a.h5ad")
     with h5py.File(tmp_path / "a.h5ad", "r+") as file:
-        file.copy("X", "layers/log/v1")
-    with pytest.raises(DataError, match="layer 'log/v1' has a slash"):
+        file.copy("X", "layers/umi/v1")
+        file["X/data"][:] = 0.5
+    read = read_input(tmp_path / "a.h5ad")
+    assert list(read.layers) == ["umi_v1"]
+    assert "layers['umi/v1'] is called 'umi_v1'" in notes(read)
+    for name in ("umi/v1", "umi_v1"):
+        chosen = read_input(tmp_path / "a.h5ad", layer=name).layers["counts"]
+        assert np.array_equal(chosen.toarray(), frame.to_numpy())
+
+
+@pytest.mark.parametrize("place", ["X", "layers/counts", "raw/X"])
+@pytest.mark.parametrize("largest", [9, 3000])
+def test_half_precision_is_read_and_said_where_it_rounds(place, largest, frame, tmp_path):
+    frame.iloc[0, 0] = largest
+    adata = in_memory(frame)
+    adata.raw, adata.layers["counts"] = adata, adata.X.copy()
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    half(tmp_path / "a.h5ad", place)
+    read = read_input(tmp_path / "a.h5ad")
+    part = read.raw.X if place == "raw/X" else read.X if place == "X" else read.layers["counts"]
+    assert np.array_equal(part.toarray(), frame.to_numpy())
+    assert ("rounds whole numbers above 2,048" in notes(read)) == (largest > 2048)
+
+
+@pytest.mark.parametrize("place", ["X", "raw/X"])
+def test_half_precision_is_checked_as_other_matrices_are(place, frame, tmp_path):
+    adata = in_memory(frame)
+    adata.raw = adata
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    half(tmp_path / "a.h5ad", place)
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        file[place]["indices"][0] = -2
+    with pytest.raises(DataError, match=r"a\.h5ad.*is damaged: its indices go from -2"):
         read_input(tmp_path / "a.h5ad")
-    with h5py.File(tmp_path / "m.h5ad", "w") as file:
-        file.create_group("mod/rna")
+
+
+def test_dense_half_precision_gives_the_same_values(frame, tmp_path):
+    adata = in_memory(frame)
+    adata.X = frame.to_numpy(np.float16)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    read = read_input(tmp_path / "a.h5ad")
+    preprocess(read)
+    assert np.array_equal(read.layers["counts"], frame.loc[read.obs_names, read.var_names].to_numpy())
+
+
+def write_muon(path: Path, adata: anndata.AnnData, parts: list[str]) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["encoding-type"] = "MuData"
         file.create_group("obs")
-    with pytest.raises(DataError, match="MuData file with rna inside"):
-        read_input(tmp_path / "m.h5ad")
-    in_memory(frame).write_h5ad(tmp_path / "h.h5ad")
-    with h5py.File(tmp_path / "h.h5ad", "r+") as file:
-        values = file["X/data"][:].astype(np.float16)
-        del file["X/data"]
-        file["X/data"] = values
-    with pytest.raises(DataError, match="X is a sparse matrix of float16"):
-        read_input(tmp_path / "h.h5ad")
+        for part in parts:
+            anndata.io.write_elem(file, f"mod/{part}", adata)
 
 
-def test_zarr_and_gzip_say_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("name", ["m.h5ad", "m.h5mu"])
+@pytest.mark.parametrize("parts", [["rna"], ["GEX", "prot"], ["prot", "rna", "atac"], ["only"]])
+def test_of_a_muon_file_the_one_part_of_rna_is_read(name, parts, frame, tmp_path):
+    write_muon(tmp_path / name, in_memory(frame), parts)
+    read = read_input(tmp_path / name)
+    assert_holds(read, frame)
+    assert "MuData file, of which" in notes(read)
+    assert all(part in notes(read) for part in parts)
+
+
+@pytest.mark.parametrize("parts", [["a", "b"], ["gex", "rna"], []])
+def test_a_muon_file_that_leaves_the_part_open_is_refused_with_their_names(parts, frame, tmp_path):
+    write_muon(tmp_path / "m.h5mu", in_memory(frame), parts)
+    with h5py.File(tmp_path / "m.h5mu", "r+") as file:
+        file.require_group("mod")
+    with pytest.raises(DataError, match=rf"m\.h5mu.*MuData.*\({', '.join(parts) or 'none'}\).*write_h5ad"):
+        read_input(tmp_path / "m.h5mu")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr_is_read_as_h5ad_is(version, frame, tmp_path):
+    adata = in_memory(frame)
+    adata.layers["log"], adata.obs["kind"] = adata.X.log1p(), pd.Categorical(list("abababab"))
+    with anndata.settings.override(zarr_write_format=version):
+        adata.write_zarr(tmp_path / "a.zarr")
+    read = read_input(tmp_path / "a.zarr")
+    assert_holds(read, frame)
+    assert read.obs["kind"].tolist() == list("abababab")
+    assert np.array_equal(read.layers["log"].toarray(), adata.layers["log"].toarray())
+
+
+def test_the_one_table_of_a_spatialdata_store_is_read(frame, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "s.zarr", mode="w", zarr_format=2)
+    anndata.io.write_elem(group, "tables/table", in_memory(frame))
+    read = read_input(tmp_path / "s.zarr")
+    assert_holds(read, frame)
+    assert "SpatialData store, of which table 'table' was read" in notes(read)
+    anndata.io.write_elem(group, "tables/other", in_memory(frame))
+    with pytest.raises(DataError, match=r"SpatialData store of 2 tables \((other, table|table, other)\)"):
+        read_input(tmp_path / "s.zarr")
+    assert_holds(read_input(tmp_path / "s.zarr" / "tables" / "table"), frame)
+
+
+@pytest.mark.parametrize("inside", [[], ["obs"]])
+def test_a_zarr_store_without_an_anndata_says_what_is_there(inside, tmp_path):
     (tmp_path / "a.zarr").mkdir()
-    (tmp_path / "a.zarr" / ".zgroup").write_text("{}")
-    with pytest.raises(InputFileError, match=r"zarr store.*anndata\.read_zarr"):
+    (tmp_path / "a.zarr" / ".zgroup").write_text('{"zarr_format": 2}')
+    for name in inside:
+        (tmp_path / "a.zarr" / name).mkdir()
+        (tmp_path / "a.zarr" / name / ".zgroup").write_text('{"zarr_format": 2}')
+    with pytest.raises(DataError, match=rf"zarr store holds no AnnData \(.*{inside[0] if inside else 'none'}\).*write"):
         read_input(tmp_path / "a.zarr")
-    (tmp_path / "a.h5ad.gz").write_bytes(gzip.compress(b"\x89HDF\r\n\x1a\n"))
-    with pytest.raises(InputFileError, match="gunzip"):
-        read_input(tmp_path / "a.h5ad.gz")
+
+
+def test_a_pickle_in_a_zarr_store_is_not_run(frame, tmp_path):
+    in_memory(frame).write_zarr(tmp_path / "a.zarr")
+    names = next(path for path in (tmp_path / "a.zarr" / "obs").iterdir() if path.name == "_index")
+    meta = json.loads((names / ".zarray").read_text())
+    meta |= {"filters": [{"id": "pickle", "protocol": 5}], "dtype": "|O", "compressor": None}
+    (names / ".zarray").write_text(json.dumps(meta))
+    (tmp_path / "a.zarr" / ".zmetadata").unlink(missing_ok=True)
+    mark = tmp_path / "mark"
+    (names / "0").write_bytes(pickle.dumps(Bomb(mark)))
+    with pytest.raises(InputFileError, match=r"a\.zarr.*pickle"):
+        read_input(tmp_path / "a.zarr")
+    assert not mark.exists()
+
+
+class Bomb:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.mark,))
+
+
+@pytest.mark.parametrize("name", ["a.h5ad.gz", "a.h5.gz", "a.loom.gz", "a.h5ad"])
+def test_gzipped_hdf5_is_unpacked_on_the_way(name, frame, tmp_path):
+    plain = tmp_path / name.removesuffix(".gz")
+    if ".loom" in name:
+        write_loom(plain, frame)
+    elif ".h5ad" in name:
+        in_memory(frame).write_h5ad(plain)
+    else:
+        write_tenx_v3(plain, frame.to_numpy(), CELLS)
+    packed = gzip.compress(plain.read_bytes())
+    (tmp_path / name).write_bytes(packed)
+    read = read_input(tmp_path / name)
+    assert read.obs_names.tolist() == CELLS
+    assert np.array_equal(dense(read), frame.to_numpy())
+    (tmp_path / name).write_bytes(packed[:-9])
+    with pytest.raises(InputFileError, match=rf"{name} is truncated"):
+        read_input(tmp_path / name)
+
+
+def write_loom(path: Path, frame: pd.DataFrame) -> None:
+    with h5py.File(path, "w") as file:
+        file["matrix"] = frame.to_numpy().T
+        file["row_attrs/Gene"] = frame.columns.to_numpy("S")
+        file["col_attrs/CellID"] = frame.index.to_numpy("S")
+
+
+def test_entries_that_are_there_twice_in_a_matrix_market_file_are_summed(frame, tmp_path):
+    write_mtx(tmp_path / "run", frame)
+    with gzip.open(tmp_path / "run" / "matrix.mtx.gz", "wt") as file:
+        file.write(f"%%MatrixMarket matrix coordinate integer general\n5 8 {2 * np.count_nonzero(frame)}\n")
+        for gene, cell in np.argwhere(frame.to_numpy().T):
+            for value in (frame.iloc[cell, gene] - 1, 1):
+                file.write(f"{gene + 1} {cell + 1} {value}\n")
+    read = read_input(tmp_path / "run")
+    assert_holds(read, frame)
 
 
 def test_a_folder_that_happens_to_have_a_datasets_name_does_not_hide_it(frame, tmp_path, monkeypatch):
@@ -298,7 +537,18 @@ def test_spots_at_one_place_have_no_neighbors():
         spatial_graph(np.ones((20, 2)))
 
 
-REFUSED = "csr_index_negative csr_indptr_decreasing raw_only seurat_scaled slash_layer mudata_named_h5ad zarr_store"
+def test_spots_of_several_slices_on_the_same_coordinates_are_said():
+    adata = simulate(60, 50, 3, genes_per_program=10, depth=800, related_types=None, layout="layers")
+    assert "where another is" not in str(fit(adata.copy(), **SPATIAL).uns["scrcl"]["notes"])
+    stacked = adata.obsm["spatial"].copy()
+    stacked[30:] = stacked[:30]
+    adata.obsm["spatial"] = stacked
+    with pytest.warns(DataNote, match="30 spots are where another is: spots of several slices"):
+        fit(adata, **SPATIAL)
+
+
+SPATIAL = {"n_clusters": 3, "epochs": 1, "spatial": True}
+REFUSED = "csr_index_negative csr_indptr_decreasing raw_only seurat_scaled zarr_store"
 
 
 @pytest.mark.shared

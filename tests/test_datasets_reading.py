@@ -242,7 +242,7 @@ def test_an_empty_file_is_named(name, tmp_path):
         read_input(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["a.h5ad", "a.h5", "a.loom"])
+@pytest.mark.parametrize("name", ["a.h5ad", "a.h5", "a.loom", "a.h5ad.gz"])
 def test_an_error_page_under_the_name_of_an_hdf5_file_is_recognized(name, tmp_path):
     (tmp_path / name).write_text("<html>404 not found</html>")
     with pytest.raises(InputFileError, match=r"not an HDF5 file although.*<html"):
@@ -256,7 +256,7 @@ def test_hdf5_of_an_unknown_layout_says_what_it_holds(tmp_path):
         read_input(tmp_path / "a.h5")
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.rds", "a", "a.h5ad.gz", "a.npy", "a.zip"])
+@pytest.mark.parametrize("name", ["a.xlsx", "a.rds", "a", "a.xlsx.gz", "a.npy", "a.zip"])
 def test_other_kinds_are_refused_with_the_list_of_those_that_are_read(name, tmp_path):
     (tmp_path / name).write_bytes(b"PK\x03\x04 something")
     with pytest.raises(InputFileError, match=r"of a kind that is not read.*\.h5ad.*\.loom"):

@@ -1,11 +1,11 @@
-"""Folders that pipelines leave: of Cell Ranger, with a prefix as GEO keeps them, and of Space Ranger with its spots."""
+"""Folders that pipelines leave: Cell Ranger's, with GEO's prefix, Space Ranger's with its spots, and stores of zarr."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scrcl_edu.datasets import parsers
+from scrcl_edu.datasets import annotated, parsers
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
@@ -22,11 +22,8 @@ def read(folder: Path) -> AnnData:
     InputFileError
         When there is none, or several of which none is meant; the message names them.
     """
-    if (folder / ".zgroup").exists() or (folder / "zarr.json").exists():
-        raise InputFileError(
-            f"{folder} is a zarr store, which is not read; write it as .h5ad first: "
-            f"anndata.read_zarr({folder.name!r}).write_h5ad({folder.stem + '.h5ad'!r})"
-        )
+    if annotated.is_zarr(folder):
+        return annotated.zarr(folder)
     if (folder / "spatial").is_dir():
         return space_ranger(folder)
     if (folder / "outs" / "spatial").is_dir():
@@ -49,7 +46,7 @@ def read(folder: Path) -> AnnData:
 def may_hold_counts(folder: Path) -> bool:
     """Whether there is anything in a folder that :func:`read` looks for."""
     inside = [folder, *(path for path in folder.iterdir() if path.is_dir())]
-    return any(_matrices(path) or path.name in ("spatial", "outs") for path in inside)
+    return annotated.is_zarr(folder) or any(_matrices(path) or path.name in ("spatial", "outs") for path in inside)
 
 
 def prefix_of(mtx: Path) -> str:

@@ -9,7 +9,7 @@ import itertools
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,47 +63,7 @@ def numbered(prefix: str, n: int) -> list[str]:
     return [f"{prefix}{i}" for i in range(n)]
 
 
-def h5ad(path: Path) -> AnnData:
-    """An .h5ad file; when it has no `X`, its counts layer takes that place."""
-    import anndata
-    import h5py
-
-    with h5py.File(path) as file:
-        _check_layout(path, file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        adata = anndata.read_h5ad(path)
-    if adata.X is None and "counts" in adata.layers:
-        adata.X = adata.layers["counts"]  # not copied: preprocessing makes what it changes
-    return adata
-
-
-def _check_layout(path: Path, file: h5py.File) -> None:
-    """Name what anndata would only stumble over: a MuData file, half precision, a layer with a slash in its name."""
-    import h5py
-
-    if "mod" in file:
-        raise DataError(
-            f"{path} is a MuData file with {', '.join(file['mod'])} inside, which is not read; save the one with the "
-            f"counts: mudata.read_h5mu({path.name!r})['rna'].write_h5ad('rna.h5ad')"
-        )
-    layers = file.get("layers", {})
-    for name, group in layers.items():
-        if isinstance(group, h5py.Group) and len(group) and not {"data", "indptr"} & set(group):
-            raise DataError(
-                f"{path}: layer {f'{name}/{next(iter(group))}'!r} has a slash in its name, which cannot be read back; "
-                "rename it where the file comes from, and write the file again"
-            )
-    for name, part in (("X", file.get("X")), *((f"layers[{key!r}]", layers[key]) for key in layers)):
-        values = part["data"] if isinstance(part, h5py.Group) and "data" in part else part
-        if isinstance(part, h5py.Group) and getattr(values, "dtype", None) == np.float16:
-            raise DataError(
-                f"{path}: {name} is a sparse matrix of float16, which scipy cannot hold; "
-                "write it as float32 (adata.X.astype('float32')) where the file comes from"
-            )
-
-
-def tenx_h5(path: Path) -> AnnData:
+def tenx_h5(path: Path | IO[bytes]) -> AnnData:
     """The .h5 of Cell Ranger: group `matrix` (version 3) or one group per genome (version 2); gene expression only."""
     import h5py
     from scipy import sparse
@@ -111,7 +71,7 @@ def tenx_h5(path: Path) -> AnnData:
     with h5py.File(path) as file:
         if "matrix" not in file and len(file) > 1:
             raise DataError(
-                f"{path} holds several genomes ({', '.join(file)}), only one is allowed; "
+                f"this holds several genomes ({', '.join(file)}), only one is allowed; "
                 "read the one you need with scanpy.read_10x_h5(genome=...) and save it as .h5ad"
             )
         group = file["matrix"] if "matrix" in file else file[next(iter(file))]
@@ -201,7 +161,7 @@ def _note_genomes(adata: AnnData) -> None:
         )
 
 
-def loom(path: Path) -> AnnData:
+def loom(path: Path | IO[bytes]) -> AnnData:
     """A loom file: `matrix` (genes x cells), `row_attrs` of the genes, `col_attrs` of the cells; read in blocks."""
     import h5py
     from scipy import sparse
@@ -211,7 +171,7 @@ def loom(path: Path) -> AnnData:
         step = max(1, int(2**26 // (8 * max(1, matrix.shape[1]))))
         blocks = [sparse.csr_matrix(matrix[i : i + step].astype(np.float32)) for i in range(0, matrix.shape[0], step)]
         if not blocks:
-            raise DataError(f"{path} has no genes; give a file with at least one gene and one cell")
+            raise DataError("this has no genes; give a file with at least one gene and one cell")
         gene_names = _first(genes, ("Gene", "var_names", "gene_names", "Accession"), "gene", matrix.shape[0])
         cell_names = _first(cells, ("CellID", "obs_names", "cell_names"), "cell", matrix.shape[1])
         adata = assemble(sparse.vstack(blocks, format="csr").T, cell_names, gene_names)
@@ -231,7 +191,7 @@ def column(values: np.ndarray) -> np.ndarray:
     return values if np.issubdtype(values.dtype, np.number) or values.dtype == bool else names(values)
 
 
-def xy_h5(path: Path) -> AnnData:
+def xy_h5(path: Path | IO[bytes]) -> AnnData:
     """HDF5 with `X` (cells x genes) and `Y` (labels: numbers or bytes) at its root, as many papers ship it."""
     import h5py
 
@@ -248,7 +208,7 @@ def xy_h5(path: Path) -> AnnData:
     return adata
 
 
-def cell_blast_h5(path: Path) -> AnnData:
+def cell_blast_h5(path: Path | IO[bytes]) -> AnnData:
     """The Cell BLAST layout: `exprs` (CSR parts or dense), `obs_names`, `var_names`, a dataset per column of `obs`."""
     import h5py
     from scipy import sparse

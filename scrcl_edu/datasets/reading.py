@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import struct
 import tarfile
 import zipfile
@@ -13,19 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scrcl_edu.datasets import folders, parsers, textual
+from scrcl_edu.datasets import annotated, folders, parsers, textual
 from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
 from scrcl_edu.matrices import check_all
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-KINDS = ".h5ad, .h5 (10x), .loom, .csv[.gz], .tsv[.gz], .txt[.gz], or a folder with matrix.mtx"
+KINDS = ".h5ad, .h5mu, .h5 (10x), .loom, .csv, .tsv, .txt, each also .gz, a folder with matrix.mtx, outs, or zarr"
 
 _DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
 # what parsers stumble over in half a file
 _DAMAGE += (RuntimeError, struct.error, ValueError, LookupError, TypeError, AttributeError)
 _TABLES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_HDF5_KINDS = (".h5ad", ".h5mu", ".h5", ".hdf5", ".loom")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
 
@@ -43,8 +46,9 @@ def read_input(
     Parameters
     ----------
     path
-        `.h5ad`; 10x `.h5`; a folder of 10x (matrix.mtx, barcodes.tsv, genes.tsv or features.tsv) or a `.mtx` file in
-        one; `.csv`, `.tsv`, `.txt` (tab separated), also gzipped, with names in the first row and column; `.loom`.
+        `.h5ad`; MuData (`.h5mu`) with one part of RNA; 10x `.h5`; `.loom`; `.csv`, `.tsv`, `.txt` (tab separated) with
+        names in the first row and column; each also gzipped. A folder of 10x (matrix.mtx, barcodes.tsv, genes.tsv or
+        features.tsv) or a `.mtx` file in one; Space Ranger's outs; a zarr store of AnnData, MuData or SpatialData.
     genes_in_rows
         For text tables: True when genes are in rows, False when cells are (as scanpy expects). None looks at the names.
     layer
@@ -69,7 +73,7 @@ def read_input(
 
     Notes
     -----
-    No code in a file is ever run: pickles (`.pkl`, `.pt`, `.npy` objects) are refused.
+    No code in a file is ever run: pickles (`.pkl`, `.pt`, `.npy` objects, in zarr) are refused.
     """
     path = Path(path)
     if not path.exists():
@@ -77,37 +81,36 @@ def read_input(
     reader = _reader(path, genes_in_rows)
     with explaining(path):
         adata = reader()
-    try:
+    with naming(path):
         check_all(adata)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    adata = _chosen(path, adata, layer, raw=raw)
-    if rounded:
-        _round(adata)
-    if 0 in adata.shape:
-        raise InputFileError(
-            f"{path} holds {adata.n_obs} cells and {adata.n_vars} genes; give a file with at least one of each"
-        )
+        adata = _chosen(adata, layer, raw=raw)
+        if rounded:
+            _round(adata)
+        if 0 in adata.shape:
+            raise InputFileError(
+                f"{path} holds {adata.n_obs} cells and {adata.n_vars} genes; give a file with at least one of each"
+            )
     return adata
 
 
-def _chosen(path: Path, adata: AnnData, layer: str | None, *, raw: bool) -> AnnData:
+def _chosen(adata: AnnData, layer: str | None, *, raw: bool) -> AnnData:
     """Put what the user named where the counts are looked for."""
     if layer is not None and raw:
         raise SettingsError("--layer and --raw both say where the counts are; give one of them")
     if layer is not None:
+        layer = layer if layer in adata.layers else annotated.plain_name(layer)
         if layer not in adata.layers:
-            raise DataError(f"{path} has no layer {layer!r}; its layers are: {', '.join(adata.layers) or 'none'}")
+            raise DataError(f"there is no layer {layer!r}; the layers are: {', '.join(adata.layers) or 'none'}")
         adata.layers["counts"] = adata.layers[layer]
     if raw:
         if adata.raw is None:
-            raise DataError(f"{path} has no .raw; leave --raw out, or name a layer with --layer")
+            raise DataError("there is no .raw; leave --raw out, or name a layer with --layer")
         adata = adata.raw.to_adata()
         adata.raw = None
     if adata.X is None and "counts" not in adata.layers:
         there = " and ".join([*(f"--layer {name}" for name in adata.layers), *["--raw"] * (adata.raw is not None)])
         fix = f"take its counts with {there}" if there else 'store the counts in X or in layers["counts"]'
-        raise DataError(f"{path} has no matrix X; {fix}")
+        raise DataError(f"there is no matrix X; {fix}")
     if adata.X is None:
         adata.X = adata.layers["counts"]
     return adata
@@ -132,17 +135,15 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
         start = file.read(8)
     if kind == ".mtx":
         return lambda: parsers.tenx_mtx(path.parent, folders.prefix_of(path))
+    if kind not in (*_TABLES, *_HDF5_KINDS):
+        named = "".join(suffixes) or "no suffix"
+        raise InputFileError(f"{path} is of a kind that is not read ({named}); allowed: {KINDS}")
     if kind in _TABLES:
         if gzipped != (start[:2] == _GZIP) or start == _HDF5:
             raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; export it again")
         return lambda: textual.table(path, _TABLES[kind], genes_in_rows=genes_in_rows)
-    if kind == ".h5ad" and start[:2] == _GZIP:
-        raise InputFileError(
-            f"{path} is gzipped, of a kind that is not read; unpack it first (gunzip). Allowed: {KINDS}"
-        )
-    if kind not in (".h5ad", ".h5", ".hdf5", ".loom") or gzipped:
-        named = "".join(suffixes) or "no suffix"
-        raise InputFileError(f"{path} is of a kind that is not read ({named}); allowed: {KINDS}")
+    if start[:2] == _GZIP:
+        return lambda: _hdf5(io.BytesIO(gzip.decompress(path.read_bytes())))
     if start != _HDF5:
         raise InputFileError(
             f"{path} is not an HDF5 file although its name ends in {kind}: it starts with {start!r}; "
@@ -151,7 +152,7 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
     return lambda: _hdf5(path)
 
 
-def _hdf5(path: Path) -> AnnData:
+def _hdf5(path: Path | io.BytesIO) -> AnnData:
     """Recognize the layout by what the file holds: names are used for more than one."""
     import h5py
 
@@ -160,7 +161,7 @@ def _hdf5(path: Path) -> AnnData:
         groups = [file[k] for k in keys if isinstance(file.get(k, getlink=False), h5py.Group)]
         barcodes = any("barcodes" in g for g in groups)
     if "mod" in keys or ({"obs", "var"} <= keys and "exprs" not in keys):
-        return parsers.h5ad(path)
+        return annotated.h5ad(path)
     if {"matrix", "row_attrs", "col_attrs"} <= keys:
         return parsers.loom(path)
     if barcodes:
@@ -170,7 +171,7 @@ def _hdf5(path: Path) -> AnnData:
     if "X" in keys:
         return parsers.xy_h5(path)
     raise InputFileError(
-        f"{path} is HDF5 but of no layout that is read: it holds {', '.join(sorted(keys)[:6]) or 'nothing'}; "
+        f"this is HDF5 but of no layout that is read: it holds {', '.join(sorted(keys)[:6]) or 'nothing'}; "
         f"allowed: {KINDS}"
     )
 
@@ -179,7 +180,8 @@ def _hdf5(path: Path) -> AnnData:
 def explaining(path: Path | str) -> Iterator[None]:
     """Turn whatever a format's library raises on a damaged file into one error that names the file."""
     try:
-        yield
+        with naming(path):
+            yield
     except ScrclError:
         raise
     except MemoryError as error:
@@ -190,5 +192,16 @@ def explaining(path: Path | str) -> Iterator[None]:
         detail = str(error).strip().splitlines()
         raise InputFileError(
             f"{path} is truncated, damaged, or not of the kind that its name says "
-            f"({type(error).__name__}: {detail[0][:200] if detail else 'no detail'}); copy, download or export it again"
+            f"({type(error).__name__}: {detail[0][:100] if detail else 'no detail'}); copy, download or export it again"
         ) from error
+
+
+@contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Put the file before the message of an error about its content that does not name it."""
+    try:
+        yield
+    except (DataError, InputFileError) as error:
+        if Path(path).name in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scrcl_edu.datasets import parsers, textual
+from scrcl_edu.datasets import annotated, parsers, textual
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def _row_names(matrix: Any) -> Any:
 
 def starmap_h5ad(path: Path, *, slice: str | None = None) -> AnnData:
     """The same three slices as .h5ad, with `slice`, `domain`, `cell_type` and the coordinates."""
-    return _slice(parsers.h5ad(path), slice)
+    return _slice(annotated.h5ad(path), slice)
 
 
 def _slice(adata: AnnData, slice: str | None) -> AnnData:
@@ -223,7 +223,7 @@ def _whole(values: Any) -> list[str]:
 
 def prepared(path: Path) -> AnnData:
     """.h5ad that was made from what its study published: counts in `X`, classes in `label`, maybe coordinates."""
-    return parsers.h5ad(path)
+    return annotated.h5ad(path)
 
 
 def osmfish(path: Path) -> AnnData:
@@ -283,7 +283,7 @@ def her2st(counts: Path, regions: Path) -> AnnData:
 
 def mosta(path: Path) -> AnnData:
     """.h5ad whose counts are in ``layers["count"]``, with `annotation` and ``obsm["spatial"]``."""
-    adata = parsers.h5ad(path)
+    adata = annotated.h5ad(path)
     adata.X = adata.layers.pop("count")
     adata.layers.clear()
     return labelled(adata, adata.obs["annotation"])
