@@ -83,7 +83,8 @@ def fit(
 ) -> None:
     """Find the cell types in INPUT: a dataset's name, or a file or folder of counts.
 
-    Understood are .h5ad, 10x .h5, a 10x .mtx folder, Space Ranger's outs, .csv and .tsv (also .gz), and .loom.
+    Understood are .h5ad, .h5mu, 10x .h5, .loom, .csv and .tsv (each also .gz), a folder of 10x with .mtx, Space
+    Ranger's outs, and stores of zarr.
 
     The result cannot take new cells: `scrcl-edu assign` gives them the clusters of their nearest neighbors in it.
 
@@ -102,15 +103,17 @@ def fit(
         adata = datasets.open_input(source, layer=layer, raw=raw, rounded=rounded, genes_in_rows=genes_in_rows)
 
         from scrcl_edu import fitting, saving
+        from scrcl_edu.datasets.reading import naming
         from scrcl_edu.doubts import check_column
         from scrcl_edu.stability import stability
 
-        check_column(adata, labels, "--labels", ours="scrcl")
-        if out is not None:
-            saving.make_storable(adata)
+        with naming(source):
+            check_column(adata, labels, "--labels", ours="scrcl")
+            if out is not None:
+                saving.make_storable(adata)
         if checkpoint is not None and not resume:
             checkpoint.unlink(missing_ok=True)
-        with _notes_later():
+        with _notes_later(), naming(source):
             adata = fitting.fit(
                 adata,
                 n_clusters=n_clusters,
@@ -163,11 +166,13 @@ def report(
     files.check_outputs({"--report": out}, overwrite=overwrite)
 
     from scrcl_edu import reporting, saving
+    from scrcl_edu.datasets.reading import naming
     from scrcl_edu.doubts import check_column
     from scrcl_edu.stability import stability
 
     adata = saving.read_result(source, key)
-    check_column(adata, labels, "--labels")
+    with naming(source):
+        check_column(adata, labels, "--labels")
     if seeds:
         stability(adata, n_seeds=seeds, key=key, device=device, progress=None)
     page = reporting.report(adata, key=key, labels=labels, title=f"Clusters of {source.stem}")
@@ -194,12 +199,14 @@ def assign(
 
     from scrcl_edu import assigning, saving
     from scrcl_edu.datasets import open_input
+    from scrcl_edu.datasets.reading import naming
 
     old = saving.read_result(fitted, key)
     with files.claimed(out):
         adata = open_input(source)
-        saving.make_storable(adata)
-        adata = assigning.assign(adata, old, key=key, n_neighbors=n_neighbors, already_logged=already_logged)
+        with naming(source):
+            saving.make_storable(adata)
+            adata = assigning.assign(adata, old, key=key, n_neighbors=n_neighbors, already_logged=already_logged)
         saving.write_h5ad(adata, out, overwrite=overwrite)
     sizes = adata.obs[key].value_counts(sort=False)
     click.echo("new cells per cluster: " + ", ".join(f"{name}: {number}" for name, number in sizes.items()))

@@ -123,7 +123,7 @@ def _by_content(frame: pd.DataFrame) -> tuple[list[Any], list[str]]:
 
 def _sums(values: np.ndarray, genes: np.ndarray) -> np.ndarray:
     """Which columns are, in every cell, the sum of the other genes or the number of those that are there."""
-    whole = values.sum(axis=1) - values[:, ~genes].sum(axis=1)
+    whole = values @ genes.astype(values.dtype)
     positive = np.count_nonzero(values, axis=1) - np.count_nonzero(values[:, ~genes], axis=1)
     sums = np.zeros(len(genes), dtype=bool)
     for i in np.flatnonzero(genes & (values[0] != 0)):
