@@ -55,7 +55,7 @@ def add_graphs(
     if adata.n_obs < fewest:
         raise SettingsError(
             f"recipe {settings.name!r} needs at least {fewest} cells for its {settings.n_neighbors} neighbors, "
-            f"but there are {adata.n_obs}; bring more cells, or lower n_neighbors (Recipe.with_)"
+            f"but there are {adata.n_obs}; bring more cells, or lower n_neighbors (--n-neighbors)"
         )
     if settings.task == "spatial":
         if "spatial" not in adata.obsm:

@@ -124,7 +124,10 @@ def preprocess(
     notes += [f"{number} {what} without any count dropped" for what, number in dropped.items() if number]
     values = values[keep_cells][:, keep_genes]
     if min(values.shape) < 2:
-        raise DataError(f"{_shape(values)} with counts are left of {_shape(adata)}; at least 2 of each are needed")
+        raise DataError(
+            f"{_shape(values)} with counts are left of {_shape(adata)}; at least 2 of each are needed. "
+            "Are the counts in X or layers['counts']?"
+        )
     if not (keep_cells.all() and keep_genes.all()):
         adata._inplace_subset_obs(keep_cells)
         adata._inplace_subset_var(keep_genes)
@@ -143,7 +146,7 @@ def preprocess(
     if (constant := int((~varies).sum())) and constant < values.shape[1]:
         notes.append(f"{constant} genes are the same in every cell and are not used")
     if (n_chosen := int(adata.var["highly_variable"].sum())) < 2:
-        raise DataError(f"{n_chosen} gene varies between cells; at least 2 are needed")
+        raise DataError(f"{n_chosen} gene varies between cells; at least 2 are needed. Bring more genes")
     adata.uns["preprocessing"] = {
         "n_top_genes": n_top_genes,
         "flavor": flavor,

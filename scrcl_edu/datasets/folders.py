@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu.datasets import annotated, parsers
+from scrcl_edu.datasets.heaps import check_heaps
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def space_ranger(outs: Path) -> AnnData:
     if counts is None or positions is None:
         missing = f"{_FILTERED}.h5" if counts is None else "spatial/tissue_positions.csv"
         raise InputFileError(f"{outs} looks like Space Ranger's outs but has no {missing}; copy the whole folder")
+    if counts.suffix == ".h5":
+        check_heaps(counts)
     adata = parsers.tenx_h5(counts) if counts.suffix == ".h5" else parsers.tenx_mtx(counts)
     places = pd.read_csv(positions, header=None, dtype=str, na_filter=False).set_index(0)
     unknown = [name for name in adata.obs_names if name not in places.index]

@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import struct
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrcl_edu.datasets import annotated, folders, parsers, textual
+from scrcl_edu.datasets.heaps import check_heaps
 from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
 from scrcl_edu.matrices import check_all
 
@@ -24,9 +21,14 @@ if TYPE_CHECKING:
 
 KINDS = ".h5ad, .h5mu, .h5 (10x), .loom, .csv, .tsv, .txt, each also .gz, a folder with matrix.mtx, outs, or zarr"
 
-_DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
-# what parsers stumble over in half a file
-_DAMAGE += (RuntimeError, struct.error, ValueError, LookupError, TypeError, AttributeError)
+# What to do with other kinds that people have, by the end of their names
+_INSTEAD = {
+    (".rds", ".rda", ".rdata", ".robj", ".h5seurat"): "in R, write it as .h5ad (anndataR or zellkonverter)",
+    (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".bz2", ".xz"): "unpack it, and give the file or folder inside",
+    (".xlsx", ".xls", ".ods"): "save the sheet as .csv; spreadsheets may have turned gene names into dates",
+    (".fastq", ".fastq.gz", ".fq.gz", ".bam", ".cram"): "count genes in it first, as Cell Ranger or STARsolo do",
+    (".pkl", ".pickle", ".pt", ".npy", ".npz"): "write .h5ad where it comes from; code in a file is never run",
+}
 _TABLES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _HDF5_KINDS = (".h5ad", ".h5mu", ".h5", ".hdf5", ".loom")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -137,7 +139,8 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
         return lambda: parsers.tenx_mtx(path.parent, folders.prefix_of(path))
     if kind not in (*_TABLES, *_HDF5_KINDS):
         named = "".join(suffixes) or "no suffix"
-        raise InputFileError(f"{path} is of a kind that is not read ({named}); allowed: {KINDS}")
+        way = next((f". Instead, {fix}" for ends, fix in _INSTEAD.items() if path.name.lower().endswith(ends)), "")
+        raise InputFileError(f"{path} is of a kind that is not read ({named}); allowed: {KINDS}{way}")
     if kind in _TABLES:
         if gzipped != (start[:2] == _GZIP) or start == _HDF5:
             raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; export it again")
@@ -156,6 +159,7 @@ def _hdf5(path: Path | io.BytesIO) -> AnnData:
     """Recognize the layout by what the file holds: names are used for more than one."""
     import h5py
 
+    check_heaps(path)
     with h5py.File(path) as file:
         keys = set(file)
         groups = [file[k] for k in keys if isinstance(file.get(k, getlink=False), h5py.Group)]
@@ -188,11 +192,12 @@ def explaining(path: Path | str) -> Iterator[None]:
         raise InputFileError(f"{path} does not fit into memory; use a machine with more, or fewer cells") from error
     except PermissionError as error:
         raise InputFileError(f"{path} may not be read by you; change its permissions") from error
-    except _DAMAGE as error:
+    except Exception as error:  # half a file makes the formats' libraries stumble in any way
         detail = str(error).strip().splitlines()
+        said = detail[0][:100].encode("utf-8", "backslashreplace").decode() if detail else "no detail"
         raise InputFileError(
             f"{path} is truncated, damaged, or not of the kind that its name says "
-            f"({type(error).__name__}: {detail[0][:100] if detail else 'no detail'}); copy, download or export it again"
+            f"({type(error).__name__}: {said}); copy, download or export it again"
         ) from error
 
 
