@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from click.testing import CliRunner
 
 from scrcl_edu import graphs
+from scrcl_edu.alignment import cell_alignment, global_alignment
 from scrcl_edu.cli import main
 from scrcl_edu.course import record
 from scrcl_edu.course.lessons import LESSONS
-from scrcl_edu.encoders import gcn_operator
+from scrcl_edu.encoders import gcn_operator, unit_rows
 from scrcl_edu.errors import DataError, SettingsError
 from scrcl_edu.explorables import NAMES, bundling, explorable, showing, storing
 from scrcl_edu.explorables.cells import blood
@@ -111,7 +113,9 @@ def test_joining_refuses_what_it_does_not_know(monkeypatch):
 
 
 def test_an_unknown_explorable_is_named_beside_those_that_are_there():
-    with pytest.raises(SettingsError, match=r"there is no explorable 'none'; choose one of smoothing, messages"):
+    with pytest.raises(
+        SettingsError, match=r"there is no explorable 'none'; choose one of smoothing, messages, temperature"
+    ):
         explorable("none")
 
 
@@ -355,6 +359,29 @@ SMOOTHED = """([nearest, places, groups, nGroups, k]) => {
 }"""
 
 
+@browser_test
+@pytest.mark.parametrize("temperature", [0.03, 0.3, 3])
+def test_the_numbers_of_two_views_are_the_package_s(opened, tmp_path, temperature):
+    page, given = opened(numbers_page(tmp_path)), storing.data("temperature")
+    found = page.evaluate(ALIGNED, [given["e1"], given["e2"], temperature])
+    e1, e2 = (unit_rows(torch.tensor(given[name], dtype=torch.float64)) for name in ("e1", "e2"))
+    wanted = [part(e1, e2, temperature=temperature).item() for part in (global_alignment, cell_alignment)]
+    assert [found["overAll"], found["within"]] == pytest.approx(wanted, rel=1e-6)
+    log_1, log_2 = (torch.log_softmax(e[0] / temperature, 0) for e in (e1, e2))
+    np.testing.assert_allclose(found["log"], log_1, rtol=1e-6)
+    np.testing.assert_allclose(found["parts"], log_1.exp() * (log_1 - log_2), rtol=1e-6, atol=1e-12)
+    cosine = e1 @ e1.T
+    off = cosine[~torch.eye(len(e1), dtype=torch.bool)]
+    assert found["cosine"] == pytest.approx(off.mean().item(), rel=1e-6)
+
+
+ALIGNED = """([first, second, t]) => {
+  const [e1, e2] = [first.map(unitRow), second.map(unitRow)];
+  const [log1, log2] = [logSoftmax(e1[0], t), logSoftmax(e2[0], t)];
+  return { ...alignment(e1, e2, t), log: log1, parts: divergenceParts(log1, log2), cosine: meanCosine(e1) };
+}"""
+
+
 def numbers_page(folder: Path) -> str:
     """A page on which the functions of numbers.js can be called."""
     path = folder / "numbers.html"
@@ -423,3 +450,35 @@ def test_smoothing_by_keys_alone_and_by_pointer(site, opened):
     assert storing.data("smoothing")["type_of"][state()["cell"]] in (0, 1)
     root.get_by_role("button", name="Keep my guess and show me").press("Space")
     assert "covered" not in root.locator(".sx-legend").last.inner_text()
+
+
+@browser_test
+def test_two_views_are_bent_by_keys_and_pointer_and_collapse_to_a_loss_of_zero(site, opened):
+    page = opened((site / "index.html").as_uri(), reduced_motion="reduce")
+    root = live(page, "temperature")
+
+    def state() -> dict[str, Any]:
+        return json.loads(root.get_attribute("data-state"))
+
+    assert state()["loss"] == pytest.approx(storing.data("temperature")["losses"][0], abs=1e-4)
+    before = state()["rows"][0]
+    root.get_by_role("slider", name=re.compile("view 1, unit 0")).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("PageUp")
+    after = state()["rows"][0]
+    assert after[1] > before[1] + 0.1
+    assert np.linalg.norm(after) == pytest.approx(1)
+    handle = root.get_by_role("slider", name=re.compile("view 2, unit 7"))
+    box = handle.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.9 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.1 * box["height"], steps=3)
+    page.mouse.up()
+    assert np.argmax(state()["rows"][1]) == 7
+    root.get_by_role("radio", name="it falls to 0").check()
+    root.get_by_role("button", name="Keep my guess and show me").press("Enter")
+    assert state()["collapse"] == 20
+    assert state()["loss"] < 1e-9
+    assert "Right." in root.locator(".sx-verdict").inner_text()
+    root.get_by_role("button", name="Begin again").press("Enter")
+    assert state()["loss"] == pytest.approx(storing.data("temperature")["losses"][0], abs=1e-4)

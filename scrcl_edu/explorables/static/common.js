@@ -237,7 +237,7 @@ const DASHES = ["", "7 4", "2 4", "9 3 2 3"];
 /** Curves over a common x with a cursor; lines are { name, values, covered }, values from low to high.
  *  Returns { node, update(lines, at, label) }. Lines differ in color and dashes, and carry their names. */
 export function chart(parent, { x, low, high, xlabel, ticks, width = 340, height = 220 }) {
-  const [left, right, top, bottom] = [38, width - 8, 12, height - 40];
+  const [left, right, top, bottom] = [38, width - 14, 12, height - 40];
   const across = scale(0, x.length - 1, left, right);
   const up = scale(low, high, bottom, top);
   const node = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", class: "sx-chart" });
