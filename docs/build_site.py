@@ -1,6 +1,7 @@
 """Gather the site's sources and build it: the worked lessons as they are stored, guides, data cards, API pages.
 
-Nothing is executed and nothing is fetched. Run by `make site`; a warning is an error.
+Nothing is executed and nothing is fetched. Run by `make site`; a warning is an error. What a lesson looks like is in
+site_lessons.py, the front page in site_front.py, what is done to the built pages in site_polish.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import nbformat
+from site_front import front_page, stored_picture
+from site_lessons import for_reading
+from site_polish import polish
+
 from scrcl_edu import datasets
+from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.links import repository
 from scrcl_edu.datasets.registry import STATUSES, Card
 
@@ -119,16 +126,39 @@ def gather(folder: Path) -> Path:
     (folder / "notebooks").mkdir(parents=True)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        text = lesson.read_text(encoding="utf-8").replace(f"{repository()}/blob/main/docs/", "../docs/")
+        read = for_reading(*(nbformat.read(path, 4) for path in (lesson, lesson.parent / "student" / lesson.name)))
+        text = nbformat.writes(read).replace(f"{repository()}/blob/main/docs/", "../docs/")
         (folder / "notebooks" / lesson.name).write_text(text, encoding="utf-8")
-    (folder / "data").mkdir()
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "data/method_map.svg"):
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, folder / name)
+    front = folder / "docs" / "index.md"
+    front.write_text(front_page(front.read_text(encoding="utf-8")), encoding="utf-8")
+    pictures = folder / "docs" / "_static" / "lessons"
+    pictures.mkdir()
+    for number in LESSONS:
+        (pictures / f"{number}.webp").write_bytes(stored_picture(number))
     (folder / "docs" / "data.md").write_text(data_page(), encoding="utf-8")
     (folder / "docs" / "api").mkdir()
     for name, text in api_pages().items():
         (folder / "docs" / "api" / f"{name}.md").write_text(text, encoding="utf-8")
+    for page in folder.rglob("*.md"):
+        page.write_text(led_out(page, folder), encoding="utf-8")
     return folder
+
+
+def led_out(page: Path, folder: Path) -> str:
+    """A page whose links to files that the site does not show lead into the repository."""
+
+    def address(found: re.Match[str]) -> str:
+        words, path, anchor = found.groups()
+        here = page.relative_to(folder).parent
+        target = (ROOT / here / path).resolve()
+        if (page.parent / path).exists() or not target.exists():
+            return found.group()
+        return f"[{words}]({repository()}/blob/main/{target.relative_to(ROOT).as_posix()}{anchor or ''})"
+
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?![a-z]+:)([^)\s#]+)(#[^)\s]*)?\)", address, text)
 
 
 def without_text(site: Path) -> list[str]:
@@ -146,6 +176,8 @@ def main() -> int:
     sources, site = gather(ROOT / "out" / "site-sources"), ROOT / "out" / "site"
     options = ["-b", "html", "-q", "-W", "--keep-going", "-E", "-c", str(ROOT / "docs")]
     failed = build_main([*options, str(sources), str(site)])
+    if not failed:
+        polish(site)
     if silent := without_text(site):
         print("Pictures without a text:", *silent, sep="\n")
         failed = 1

@@ -43,13 +43,15 @@ html_theme_options = {
     "repository_url": links.repository(),
     "repository_branch": "main",
     "use_repository_button": True,
-    "use_download_button": True,
+    "use_download_button": False,  # a page's source would be the site's, without its links
     "show_toc_level": 2,
     "home_page_in_toc": True,
     "navbar_persistent": [],  # the search stands in the sidebar already
     "logo": {"text": "scRCL, built in the open"},
 }
-html_static_path = ["_static"]
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system
+# Relative to the gathered sources, where the pictures of the front page are.
+html_static_path = ["../out/site-sources/docs/_static"]
 html_css_files = ["site.css"]
 html_domain_indices = False
 html_show_sourcelink = False

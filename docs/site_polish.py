@@ -1,0 +1,86 @@
+"""What is done to the built pages: icons in the page instead of 1.5 MB of script, pictures that load when scrolled to.
+
+The theme draws its dozen icons by a script that holds two thousand, with fonts and style rules for all of them beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+SCRIPT_OF_ICONS, RULES = "_static/scripts/fontawesome.js", "_static/styles/pydata-sphinx-theme.css"
+LEFT_OUT = ("**/*.map", "_static/locales", "_static/vendor", SCRIPT_OF_ICONS, "_static/*webpack-macros.html")
+DRAWN = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]')
+ICON = re.compile(r'<(i|span) class="([^"]*\bfa-[^"]*)"([^>]*)></\1>')
+SCRIPT = re.compile(r"\s*<!-- So that users can add custom icons -->\s*<script[^>]*fontawesome\.js[^>]*></script>")
+RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+# Selectors of icons as fonts, and of an extension for designs that the site does not use.
+OF_ICONS = re.compile(r"\.(?:fa[bsr]?\b|fa-|sd-)")
+WIDE = 1.9  # times as wide as high: panels side by side, which a phone would make unreadable
+PICTURE = re.compile(r'<img\b(?![^>]*\bloading=)([^>]*?\bsrc="([^"]*_images/[^"]+)"[^>]*?)/?>')
+
+
+def polish(site: Path) -> None:
+    """Change every page of a built site, and take out what no page asks for."""
+    drawn = icons((site / SCRIPT_OF_ICONS).read_text(encoding="utf-8"))
+    for page in site.rglob("*.html"):
+        text = SCRIPT.sub("", page.read_text(encoding="utf-8"))
+        text = ICON.sub(lambda found: inline_icon(found.group(2), found.group(3), drawn), text)
+        text = PICTURE.sub(lambda found, folder=page.parent: _lazy(found, folder), text)
+        page.write_text(text, encoding="utf-8")
+    rules = site / RULES
+    rules.write_text(without_icons(rules.read_text(encoding="utf-8")), encoding="utf-8")
+    for pattern in LEFT_OUT:
+        for path in list(site.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def icons(script: str) -> dict[str, tuple[str, str, str]]:
+    """Width, height and path of each icon by name, from the script that draws them."""
+    return {name: (width, height, path) for name, width, height, path in DRAWN.findall(script)}
+
+
+def inline_icon(classes: str, attributes: str, drawn: dict[str, tuple[str, str, str]]) -> str:
+    """An icon as SVG in the page.
+
+    Raises
+    ------
+    ValueError
+        When none of the classes names an icon that is drawn.
+    """
+    names = [name.removeprefix("fa-") for name in classes.split() if name.removeprefix("fa-") in drawn]
+    if not names:
+        raise ValueError(f"the theme draws no icon for {classes!r}")
+    width, height, path = drawn[names[0]]
+    kept = " ".join(name for name in classes.split() if not name.startswith("fa"))
+    return (
+        f'<svg class="icon {kept}"{attributes} aria-hidden="true" viewBox="0 0 {width} {height}">'
+        f'<path fill="currentColor" d="{path}"/></svg>'
+    )
+
+
+def without_icons(rules: str) -> str:
+    """The theme's style sheet without rules for icons as fonts."""
+
+    def kept(found: re.Match[str]) -> str:
+        selectors, body = found.groups()
+        if "@font-face" in selectors and "fontawesome" in body:
+            return ""
+        return "" if all(OF_ICONS.search(selector) for selector in selectors.split(",")) else found.group()
+
+    return re.sub(r"/\*# sourceMappingURL=.*?\*/", "", RULE.sub(kept, rules))
+
+
+def _lazy(found: re.Match[str], folder: Path) -> str:
+    """A picture that is fetched when it comes near, whose room is kept until then, and that leads to itself alone."""
+    attributes, source = found.groups()
+    if not source.endswith(".png"):
+        return f'<img loading="lazy" {attributes.strip()}>'
+    with Image.open(folder / source) as picture:
+        width, height = picture.size
+    wide = " wide" if width > WIDE * height else ""
+    tag = f'<img loading="lazy" width="{width}" height="{height}" {attributes.strip()}>'
+    return f'<a class="picture{wide}" href="{source}">{tag}</a>'
