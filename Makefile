@@ -27,12 +27,13 @@ export NUMBA_NUM_THREADS ?= 1
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-.PHONY: help course test lint lessons bench links lock clean python site slides browser-test grade-test hub-test colab-test torchrun-test
+.PHONY: help course test lint lessons bench links lock clean python site site-test slides browser-test grade-test hub-test colab-test torchrun-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
 	@echo "make lessons  build the worked lessons and the student edition from notebooks/src"
 	@echo "make site     build the site of the worked lessons, offline, into out/site"
+	@echo "make site-test     build the site and open it in Chromium"
 	@echo "make slides   slides of every lesson and a printable cheat sheet, into out/slides"
 	@echo "make browser-test  open lessons in JupyterLab in Chromium; screenshots in out/browser"
 	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
@@ -94,6 +95,13 @@ site: $(READY)
 	@$(call with,site)
 	@echo "Building the site from the worked lessons as they are stored."
 	@$(RUN)python docs/build_site.py
+
+site-test: site
+	@test -n "$(CHROMIUM)" || { echo "There is no Chromium here. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
+	@$(call with,browser)
+	@if command -v npm >/dev/null; then mkdir -p out/axe && npm install --silent --prefix out/axe axe-core@4; fi
+	@echo "Opening the site in Chromium, and asking axe-core about it where npm is."
+	@SCRCL_EDU_SITE=out/site $(RUN)python -m pytest tests/test_site.py
 
 slides: $(READY)
 	@echo "Making slides of every lesson and the cheat sheet into out/slides."

@@ -19,6 +19,10 @@ from plans import front_matter
 from scrcl_edu.course.drawings.method import map_svg
 from scrcl_edu.course.drawings.parts import PARTS
 from scrcl_edu.course.lessons import LESSONS
+from scrcl_edu.explorables import NAMES
+from scrcl_edu.explorables.bundling import element
+from scrcl_edu.explorables.storing import lesson as lesson_of
+from scrcl_edu.explorables.storing import title as title_of
 
 ROOT = Path(__file__).resolve().parents[1]
 # The picture on a lesson's card, by the words that its text begins with.
@@ -37,6 +41,7 @@ PICTURES = {
     "11": "One line for each dataset over five steps",
     "12": "ARI of the part minus that of robust",
 }
+TOUCHED = "messages"  # the explorable of the front page
 WIDTH = 480  # pixels of a card's picture: sharp at half of that, which is how wide a card is
 ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 
@@ -87,9 +92,8 @@ def linked_map() -> str:
         drawn = part.draw(False)
         if drawn not in drawing:
             raise ValueError(f"the map does not hold its part {part.name!r} as that part draws itself")
-        said = html.escape(f"{part.name}: lesson {part.lessons[0]}", quote=True)
         address = f"../notebooks/{LESSONS[part.lessons[0]]}.html"
-        drawing = drawing.replace(drawn, f'<a href="{address}" aria-label="{said}">{drawn}</a>')
+        drawing = drawing.replace(drawn, f'<a href="{address}">{drawn}</a>')
     # A picture's children are hidden from a screen reader; these links must not be.
     drawing = drawing.replace('role="img"', 'role="group"', 1)
     drawing = re.sub(r"<title>.*?</title>", "", drawing, count=1)
@@ -119,11 +123,19 @@ def _code(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
+def touched() -> str:
+    """The explorable of the front page, and where the others are."""
+    others = [f"[{title_of(name)}](../notebooks/{LESSONS[lesson_of(name)]}.ipynb)" for name in NAMES if name != TOUCHED]
+    said = f"Others stand in their lessons: {', '.join(others)}." if others else ""
+    return f"```{{raw}} html\n{element(TOUCHED)}\n```\n\n{said}"
+
+
 def front_page(text: str) -> str:
-    """The front page with everything that is made: `<!-- map -->`, `<!-- hours -->` and `<!-- lessons -->` filled."""
+    """The front page with everything that is made: the marks for map, touch, hours and lessons filled."""
     read, do = hours()
     made: dict[str, Any] = {
         "map": f"```{{raw}} html\n{linked_map()}\n```",
+        "touch": touched(),
         "lessons": f"```{{raw}} html\n{cards()}\n```",
         "hours": f"about {round(read / 60)} hours to read, {round(do / 60)} more with every exercise",
     }

@@ -1,6 +1,6 @@
 """What is done to the built pages: icons in the page instead of 1.5 MB of script, pictures that load when scrolled to.
 
-The theme draws its dozen icons by a script that holds two thousand, with fonts and style rules for all of them beside it.
+The theme draws its dozen icons by a script that holds two thousand, with fonts and rules for all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from pathlib import Path
 
 from PIL import Image
 
+from scrcl_edu.explorables.bundling import write_site
+
 SCRIPT_OF_ICONS, RULES = "_static/scripts/fontawesome.js", "_static/styles/pydata-sphinx-theme.css"
+# Names for a screen reader that the theme leaves out, or that differ from what is seen.
+SAID = (
+    ('<summary><span class="toctree-toggle"', '<summary aria-label="What is in it"><span class="toctree-toggle"'),
+    (
+        'search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"',
+        'search-button-field search-button__button pst-js-only" title="Search"',
+    ),
+)
+TOUCHED = "_static/explorables"
 LEFT_OUT = ("**/*.map", "_static/locales", "_static/vendor", SCRIPT_OF_ICONS, "_static/*webpack-macros.html")
 DRAWN = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]')
 ICON = re.compile(r'<(i|span) class="([^"]*\bfa-[^"]*)"([^>]*)></\1>')
@@ -20,22 +31,37 @@ RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 # Selectors of icons as fonts, and of an extension for designs that the site does not use.
 OF_ICONS = re.compile(r"\.(?:fa[bsr]?\b|fa-|sd-)")
 WIDE = 1.9  # times as wide as high: panels side by side, which a phone would make unreadable
-PICTURE = re.compile(r'<img\b(?![^>]*\bloading=)([^>]*?\bsrc="([^"]*_images/[^"]+)"[^>]*?)/?>')
+PICTURE = re.compile(
+    r'(<a class="reference internal image-reference"[^>]*>\s*)?'
+    r'<img\b([^>]*?\bsrc="([^"]*_images/[^"]+)"[^>]*?)/?>(?(1)\s*</a>)'
+)
 
 
 def polish(site: Path) -> None:
     """Change every page of a built site, and take out what no page asks for."""
+    write_site(site / TOUCHED)
     drawn = icons((site / SCRIPT_OF_ICONS).read_text(encoding="utf-8"))
     for page in site.rglob("*.html"):
         text = SCRIPT.sub("", page.read_text(encoding="utf-8"))
         text = ICON.sub(lambda found: inline_icon(found.group(2), found.group(3), drawn), text)
         text = PICTURE.sub(lambda found, folder=page.parent: _lazy(found, folder), text)
+        for was, becomes in SAID:
+            text = text.replace(was, becomes)
+        if "data-explorable=" in text:
+            text = with_scripts(text, "../" * (len(page.relative_to(site).parts) - 1))
         page.write_text(text, encoding="utf-8")
     rules = site / RULES
     rules.write_text(without_icons(rules.read_text(encoding="utf-8")), encoding="utf-8")
     for pattern in LEFT_OUT:
         for path in list(site.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def with_scripts(text: str, root: str) -> str:
+    """A page whose explorables come alive when the reader gets there."""
+    links = f'<link rel="stylesheet" href="{root}{TOUCHED}/explorables.css">'
+    links += f'<script defer src="{root}{TOUCHED}/mount.js"></script>'
+    return text.replace("</head>", f"{links}</head>", 1)
 
 
 def icons(script: str) -> dict[str, tuple[str, str, str]]:
@@ -76,11 +102,12 @@ def without_icons(rules: str) -> str:
 
 def _lazy(found: re.Match[str], folder: Path) -> str:
     """A picture that is fetched when it comes near, whose room is kept until then, and that leads to itself alone."""
-    attributes, source = found.groups()
+    _, attributes, source = found.groups()
     if not source.endswith(".png"):
         return f'<img loading="lazy" {attributes.strip()}>'
     with Image.open(folder / source) as picture:
         width, height = picture.size
     wide = " wide" if width > WIDE * height else ""
-    tag = f'<img loading="lazy" width="{width}" height="{height}" {attributes.strip()}>'
+    kept = re.sub(r'\s*\b(?:style|width|height)="[^"]*"', "", attributes).strip()
+    tag = f'<img loading="lazy" width="{width}" height="{height}" {kept}>'
     return f'<a class="picture{wide}" href="{source}">{tag}</a>'
