@@ -54,6 +54,7 @@ html_context = {"default_mode": "auto"}  # light or dark as the reader's system
 html_static_path = ["../out/site-sources/docs/_static"]
 html_css_files = ["site.css"]
 html_domain_indices = False
+html_show_search_summary = False  # it fetches pages, which a browser forbids to a page from the file system
 html_show_sourcelink = False
 html_copy_source = False
 html_last_updated_fmt = ""

@@ -41,7 +41,7 @@ PICTURES = {
     "11": "One line for each dataset over five steps",
     "12": "ARI of the part minus that of robust",
 }
-TOUCHED = "messages"  # the explorable of the front page
+TOUCHED = "smoothing"  # the explorable of the front page
 WIDTH = 480  # pixels of a card's picture: sharp at half of that, which is how wide a card is
 ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 

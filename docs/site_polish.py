@@ -16,6 +16,7 @@ from scrcl_edu.explorables.bundling import write_site
 SCRIPT_OF_ICONS, RULES = "_static/scripts/fontawesome.js", "_static/styles/pydata-sphinx-theme.css"
 # Names for a screen reader that the theme leaves out, or that differ from what is seen.
 SAID = (
+    ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<summary><span class="toctree-toggle"', '<summary aria-label="What is in it"><span class="toctree-toggle"'),
     (
         'search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"',
