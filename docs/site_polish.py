@@ -11,7 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from scrcl_edu.explorables import NAMES
 from scrcl_edu.explorables.bundling import write_site
+from scrcl_edu.explorables.storing import twin
 
 SCRIPT_OF_ICONS, RULES = "_static/scripts/fontawesome.js", "_static/styles/pydata-sphinx-theme.css"
 # Names for a screen reader that the theme leaves out, or that differ from what is seen.
@@ -28,6 +30,11 @@ LEFT_OUT = ("**/*.map", "_static/locales", "_static/vendor", SCRIPT_OF_ICONS, "_
 DRAWN = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]')
 ICON = re.compile(r'<(i|span) class="([^"]*\bfa-[^"]*)"([^>]*)></\1>')
 SCRIPT = re.compile(r"\s*<!-- So that users can add custom icons -->\s*<script[^>]*fontawesome\.js[^>]*></script>")
+# What searching while one types would need on every page; the site searches on the page of its own.
+SEARCHING = re.compile(
+    r'\s*<script src="[./]*(?:_static/searchtools|_static/language_data|searchindex)\.js[^>]*></script>'
+)
+TWIN = re.compile(r'(<div data-explorable="(\w+)"><img alt="[^"]*" )src="data:[^"]*"')
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 # Selectors of icons as fonts, and of an extension for designs that the site does not use.
 OF_ICONS = re.compile(r"\.(?:fa[bsr]?\b|fa-|sd-)")
@@ -41,11 +48,14 @@ PICTURE = re.compile(
 def polish(site: Path) -> None:
     """Change every page of a built site, and take out what no page asks for."""
     write_site(site / TOUCHED)
+    _write_twins(site / TOUCHED)
     drawn = icons((site / SCRIPT_OF_ICONS).read_text(encoding="utf-8"))
     for page in site.rglob("*.html"):
         text = SCRIPT.sub("", page.read_text(encoding="utf-8"))
         text = ICON.sub(lambda found: inline_icon(found.group(2), found.group(3), drawn), text)
         text = PICTURE.sub(lambda found, folder=page.parent: _lazy(found, folder), text)
+        if page.name != "search.html":
+            text = SEARCHING.sub("", text)
         for was, becomes in SAID:
             text = text.replace(was, becomes)
         if "data-explorable=" in text:
@@ -58,8 +68,14 @@ def polish(site: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _write_twins(folder: Path) -> None:
+    for name in NAMES:
+        (folder / f"{name}.svg").write_text(twin(name), encoding="utf-8")
+
+
 def with_scripts(text: str, root: str) -> str:
-    """A page whose explorables come alive when the reader gets there."""
+    """A page whose explorables come alive when the reader gets there, their pictures in files beside it."""
+    text = TWIN.sub(rf'\g<1>loading="lazy" src="{root}{TOUCHED}/\g<2>.svg"', text)
     links = f'<link rel="stylesheet" href="{root}{TOUCHED}/explorables.css">'
     links += f'<script defer src="{root}{TOUCHED}/mount.js"></script>'
     return text.replace("</head>", f"{links}</head>", 1)
