@@ -48,6 +48,7 @@ MODULES = {
     "explorables": "Parts of the method to touch",
     "classroom": "Grading, and the live board",
     "products": "The quickest matrix products that are exact",
+    "memory": "Large arrays from one epoch to the next",
     "threads": "How many threads, and how they wait",
     "errors": "Errors that say what to do",
 }

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from scrcl_edu import products
+
 LARGEST_DENSE = 2**30  # bytes of values that are dense at once; above it scikit-learn's search needs less memory
 ROWS_AT_ONCE = 128  # whose similarities to all others are in memory
 # Products in float32 are off by less than this share of the lengths; what lies closer together is compared in float64.
@@ -82,10 +84,12 @@ def _blocks(rows: np.ndarray, metric: str) -> Iterator[tuple[int, np.ndarray]]:
     The next block is written over the last one: memory is that of one.
     """
     half = np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32) / 2
-    block = np.empty((min(ROWS_AT_ONCE, len(rows)), len(rows)), np.float32)
+    precision, everyone = products.exact(2.0 * len(rows) * rows.size), torch.from_numpy(rows)
+    block = torch.empty(min(ROWS_AT_ONCE, len(rows)), len(rows))
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
-        scores = np.matmul(some, rows.T, out=block[: len(some)])
+        some = everyone[start : start + ROWS_AT_ONCE]
+        with products.taken_as(precision):
+            scores = torch.mm(some, everyone.T, out=block[: len(some)]).numpy()
         if metric == "euclidean":
             scores -= half
         scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf

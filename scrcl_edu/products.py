@@ -17,7 +17,7 @@ import torch
 
 LARGEST_ERROR = 2e-6  # relative to float64, in the Frobenius norm; float32's own is a third of it, bfloat16's 1e-3
 WORTH = 1.2  # times quicker, below which nothing changes: what takes about as long must not differ from run to run
-MUCH = 1e10  # floating-point operations of a forward pass, below which products take no time that counts
+MUCH = 1e10  # floating-point operations, below which products take no time that counts
 
 
 class Measured(NamedTuple):
@@ -40,7 +40,7 @@ def choose(device: torch.device, operations: float, before: str | None = None) -
     device
         CUDA multiplies in TF32 ("high"), which changes a result less than another seed does (see benchmarks/).
     operations
-        Of a forward pass. Below 1e10 everything stays as it is, so that small results are the same in every run.
+        Of a forward pass. Below 1e10 nothing is measured, so that small results are the same in every run.
     before
         With what a training began that goes on now; kept unless this processor's products would be coarse.
 
@@ -55,6 +55,11 @@ def choose(device: torch.device, operations: float, before: str | None = None) -
         return standing
     if before is not None:
         return "medium" if before == "medium" and measured().error <= LARGEST_ERROR else "highest"
+    return exact(operations)
+
+
+def exact(operations: float) -> str:
+    """The precision of the quickest products on the CPU that are as exact as float32, whatever was set before."""
     return "medium" if operations >= MUCH and measured().worth_it else "highest"
 
 

@@ -21,6 +21,7 @@ from scrcl_edu import __version__
 from scrcl_edu.all_cells import HERE, AllCells
 from scrcl_edu.errors import CheckpointError, SettingsError, Stopped, TrainingError
 from scrcl_edu.files import atomic_path
+from scrcl_edu.memory import kept_between_epochs
 from scrcl_edu.model import Inputs, Losses, Outputs, ScRCL
 
 History = dict[str, list[float]]
@@ -106,7 +107,7 @@ def train(
     if resume:
         load_checkpoint(checkpoint, model, optimizer, history, identity or {}, cells=inputs.cells)
     keeper = _Keeper(checkpoint, model, optimizer, history, identity or {}, inputs.cells)
-    with _interruptible() as stop:
+    with _interruptible() as stop, kept_between_epochs():
         for epoch in range(len(history["total"]) + 1, epochs + 1):
             with explained_memory(*inputs.view_1.shape):
                 losses = step(model, inputs, optimizer)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from scrcl_edu import products
 from scrcl_edu.neighbors import nearest_others
 
 METRICS = ("cosine", "euclidean")
@@ -65,3 +67,24 @@ def test_ties_equal_rows_and_rows_of_zeros_are_no_exception(values, n_others, me
 def test_among_ties_the_first_rows_are_taken():
     found = nearest_others(np.ones((6, 2)), 2)
     np.testing.assert_array_equal(np.sort(found, axis=1), [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1], [0, 1]])
+
+
+def test_the_neighbors_are_the_same_by_whichever_library_of_products(monkeypatch):
+    values = np.random.default_rng(0).poisson(0.5, (150, 60)).astype(np.float32)
+    found = []
+    for speedup in (0.5, 2.0):
+        monkeypatch.setattr(products, "measured", lambda speedup=speedup: products.Measured(speedup, 4e-7))
+        monkeypatch.setattr(products, "MUCH", 0)
+        found.append(np.sort(nearest_others(values, 7), axis=1))
+    assert np.array_equal(*found)
+
+
+def test_a_coarse_precision_set_by_hand_does_not_reach_the_neighbors(monkeypatch):
+    seen, values = [], np.random.default_rng(0).random((40, 10), dtype=np.float32)
+    mm = torch.mm
+    monkeypatch.setattr(
+        torch, "mm", lambda *a, **k: (seen.append(torch.get_float32_matmul_precision()), mm(*a, **k))[1]
+    )
+    with products.taken_as("medium"):
+        nearest_others(values, 3)
+    assert set(seen) == {"highest"}
