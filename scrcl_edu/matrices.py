@@ -49,6 +49,25 @@ def check_structure(matrix: Any, name: str = "the matrix") -> None:
         raise DataError(f"{name} is damaged: {wrong}; export the file again")
 
 
+def rows_out_of_order(matrix: Any) -> tuple[int, int]:
+    """Rows (of CSC: columns) whose indices do not rise, where nearly all others' do, and how many there are at all.
+
+    Any order is allowed, but a program that sorts sorts all; the exception is a sign of damage. (0, n) without one.
+    """
+    from scipy import sparse
+
+    if not (sparse.issparse(matrix) and matrix.format in ("csr", "csc")) or matrix.nnz == 0:
+        return 0, 0
+    kept = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    if kept.has_canonical_format:
+        return 0, 0
+    falls = np.flatnonzero(matrix.indices[1:] <= matrix.indices[:-1]) + 1
+    within = falls[~np.isin(falls, matrix.indptr)]
+    rows = len(np.unique(np.searchsorted(matrix.indptr, within, side="right")))
+    total = len(matrix.indptr) - 1
+    return (rows, total) if rows <= max(2, total // 50) else (0, total)
+
+
 def check_all(adata: AnnData) -> None:
     """Check the structure of every matrix that an AnnData holds, and that all of it is in memory.
 

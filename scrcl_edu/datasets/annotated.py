@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from scrcl_edu.datasets.parsers import add_notes
+from scrcl_edu.datasets.parsers import add_notes, out_of_order
 from scrcl_edu.errors import DataError
 from scrcl_edu.matrices import check_structure
 
@@ -162,6 +162,8 @@ def plain_name(key: str) -> str:
 
 
 def _with_values(adata: AnnData) -> AnnData:
+    for name, matrix in (("X", adata.X), *((f"layers[{key!r}]", adata.layers[key]) for key in adata.layers)):
+        add_notes(adata, *out_of_order(name, matrix))
     if adata.X is None and "counts" in adata.layers:
         adata.X = adata.layers["counts"]  # not copied: preprocessing makes what it changes
     return adata

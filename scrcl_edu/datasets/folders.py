@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu.datasets import annotated, parsers
-from scrcl_edu.datasets.heaps import check_heaps
+from scrcl_edu.datasets.hdf5 import check_hdf5
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def space_ranger(outs: Path) -> AnnData:
         missing = f"{_FILTERED}.h5" if counts is None else "spatial/tissue_positions.csv"
         raise InputFileError(f"{outs} looks like Space Ranger's outs but has no {missing}; copy the whole folder")
     if counts.suffix == ".h5":
-        check_heaps(counts)
+        check_hdf5(counts)
     adata = parsers.tenx_h5(counts) if counts.suffix == ".h5" else parsers.tenx_mtx(counts)
+    notes = parsers.check_text(positions)
     places = pd.read_csv(positions, header=None, dtype=str, na_filter=False).set_index(0)
     unknown = [name for name in adata.obs_names if name not in places.index]
     if unknown:
@@ -84,7 +85,7 @@ def space_ranger(outs: Path) -> AnnData:
     under_tissue = (places[1] == 1).to_numpy()
     adata.obsm["spatial"] = places[[5, 4]].to_numpy()
     adata.obs["array_row"], adata.obs["array_col"] = (places[i].to_numpy(int) for i in (2, 3))
-    notes = [f"{counts.name} was read, with coordinates from {positions.name}"]
+    notes += [f"{counts.name} was read, with coordinates from {positions.name}"]
     if not under_tissue.all():
         adata = adata[under_tissue].copy()
         notes.append(f"{int((~under_tissue).sum())} spots outside the tissue dropped")

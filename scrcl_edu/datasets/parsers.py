@@ -5,6 +5,7 @@ Nothing in a file is executed: HDF5 is read through h5py, text through pandas, M
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import warnings
 from collections.abc import Iterable
@@ -14,10 +15,11 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from scrcl_edu.errors import DataError, InputFileError
-from scrcl_edu.matrices import check_structure
+from scrcl_edu.matrices import check_structure, rows_out_of_order
 
 if TYPE_CHECKING:
     import h5py
+    import pandas as pd
     from anndata import AnnData
 
 _SPARSE_BELOW = 0.5  # share of non-zero values under which CSR takes less memory than a dense array
@@ -53,9 +55,24 @@ def assemble(matrix: Any, cells: Iterable[Any], genes: Iterable[Any]) -> AnnData
             f"the matrix is {matrix.shape[0]} x {matrix.shape[1]} but there are {len(of_cells)} cell names and "
             f"{len(of_genes)} gene names; the file is incomplete or belongs to other data"
         )
+    doubts = out_of_order("the matrix", matrix)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # duplicate names are reported where they matter, in preprocessing
-        return anndata.AnnData(compact(matrix), obs=pd.DataFrame(index=of_cells), var=pd.DataFrame(index=of_genes))
+        adata = anndata.AnnData(compact(matrix), obs=pd.DataFrame(index=of_cells), var=pd.DataFrame(index=of_genes))
+    add_notes(adata, *doubts)
+    return adata
+
+
+def out_of_order(name: str, matrix: Any) -> list[str]:
+    """A note when a few rows of a sound matrix are out of order, as damage leaves them."""
+    check_structure(matrix)
+    rows, total = rows_out_of_order(matrix)
+    if not rows:
+        return []
+    return [
+        f"{name}: entries of {rows} of {total} rows are there twice or out of order, those of all others are not; "
+        "the file may be damaged"
+    ]
 
 
 def numbered(prefix: str, n: int) -> list[str]:
@@ -91,7 +108,6 @@ def tenx_h5(path: Path | IO[bytes]) -> AnnData:
 
 def tenx_mtx(folder: Path, prefix: str = "") -> AnnData:
     """A folder of Cell Ranger: matrix.mtx, barcodes.tsv, genes.tsv or features.tsv, each maybe gzipped and prefixed."""
-    import pandas as pd
     from scipy.io import mmread
 
     def find(*stems: str) -> Path:
@@ -106,17 +122,53 @@ def tenx_mtx(folder: Path, prefix: str = "") -> AnnData:
         )
 
     mtx = find("matrix.mtx")
-    features = pd.read_csv(find("features.tsv", "genes.tsv"), sep="\t", header=None, dtype=str, na_filter=False)
-    barcodes = pd.read_csv(find("barcodes.tsv"), sep="\t", header=None, dtype=str, na_filter=False)[0]
+    lists = find("features.tsv", "genes.tsv"), find("barcodes.tsv")
+    cut = [note for path in (mtx, *lists) for note in check_text(path)]
+    features, barcodes = read_names(lists[0]), read_names(lists[1])[0]
     matrix = mmread(mtx, spmatrix=True).T  # (n_cells, n_genes)
     barcodes, features, turned, notes = _fitting(matrix.shape, barcodes, features)
     if turned:
         notes.append(f"{mtx.name} has cells in its rows, where 10x writes genes; it was transposed")
         matrix = matrix.T
     adata = assemble(matrix, barcodes, features[min(1, features.shape[1] - 1)])
-    add_notes(adata, *notes)
+    add_notes(adata, *cut, *notes)
     adata.var["gene_ids"] = features[0].to_numpy()
     return _gene_expression(adata, features[2].to_numpy() if features.shape[1] > 2 else None)
+
+
+def read_names(path: Path) -> pd.DataFrame:
+    """Columns of text without a header, parted by tabs."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, sep="\t", header=None, dtype=str, na_filter=False)
+    short = (frame.iloc[:, -1] == "").to_numpy()
+    if frame.shape[1] > 2 and short.any() and not short.all():
+        raise DataError(
+            f"{path}: line {int(short.argmax()) + 1} has fewer columns than others; the file is cut off or damaged, "
+            "copy it again"
+        )
+    return frame
+
+
+def check_text(path: Path) -> list[str]:
+    """Look at a file of text, maybe gzipped, before it is read.
+
+    Returns
+    -------
+    A note when its last line has no end, as when it is cut off.
+
+    Raises
+    ------
+    InputFileError
+        When it holds zero bytes, on which readers of text crash.
+    """
+    opener, last = gzip.open if path.suffix.lower() == ".gz" else open, b""
+    with opener(path, "rb") as file:
+        while block := file.read(2**22):
+            if 0 in block:
+                raise InputFileError(f"{path} is damaged: zero bytes stand between its letters; copy it again")
+            last = block[-1:]
+    return [] if last == b"\n" else [f"the last line of {path.name} has no end: is the file complete?"]
 
 
 def _fitting(shape: tuple[int, int], barcodes: Any, features: Any) -> tuple[Any, Any, bool, list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrcl_edu.datasets import annotated, folders, parsers, textual
-from scrcl_edu.datasets.heaps import check_heaps
+from scrcl_edu.datasets.hdf5 import check_hdf5
 from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
 from scrcl_edu.matrices import check_all
 
@@ -159,7 +159,7 @@ def _hdf5(path: Path | io.BytesIO) -> AnnData:
     """Recognize the layout by what the file holds: names are used for more than one."""
     import h5py
 
-    check_heaps(path)
+    check_hdf5(path)
     with h5py.File(path) as file:
         keys = set(file)
         groups = [file[k] for k in keys if isinstance(file.get(k, getlink=False), h5py.Group)]

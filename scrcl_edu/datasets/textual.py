@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrcl_edu.datasets import sides
-from scrcl_edu.datasets.parsers import add_notes, assemble, numbered
+from scrcl_edu.datasets.parsers import add_notes, assemble, check_text, numbered
 from scrcl_edu.errors import DataError, InputFileError
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _read(path: Path, separator: str) -> tuple[pd.DataFrame, list[str]]:
     first, second, encoding = _first_lines(path)
     if encoding == "utf-16":
         notes.append(f"{path.name} is encoded as UTF-16 and was read as such")
+    else:
+        notes += check_text(path)
     counted = {sign: first.count(sign) for sign in (separator, ",", ";", "\t")}
     found = max(counted, key=lambda sign: counted[sign])
     if found != separator:

@@ -1,7 +1,8 @@
-"""Damage in an HDF5 file on which HDF5's own library never ends: looked for before the file is opened.
+"""Damage in an HDF5 file in which HDF5's own library loops for ever or crashes: looked for before anything is read.
 
-Strings of any length lie in global heaps: a signature, the heap's size, then objects one behind the other. An object of
-no size keeps the library at one place for ever, deaf to Ctrl-C.
+Texts of any length lie in global heaps: a signature, the heap's size, then objects one behind the other. An object of
+no size keeps the library at one place, deaf to Ctrl-C. A text whose type is damaged may look like a list of texts, and
+sends the library into foreign memory.
 """
 
 from __future__ import annotations
@@ -21,8 +22,36 @@ _HEADER, _OBJECT = struct.Struct("<8sQ"), struct.Struct("<HHIQ")  # object: inde
 _SIZES_AT = {0: 13, 1: 13, 2: 9, 3: 9}  # by the superblock's version: where it says how many bytes a length has
 
 
-def check_heaps(source: Path | BytesIO) -> None:
-    """Raise InputFileError when a global heap of a file, or of its bytes, has an object that leads nowhere."""
+def check_hdf5(source: Path | BytesIO) -> None:
+    """Raise InputFileError when a heap of a file, or of its bytes, leads nowhere, or a type is one nobody writes."""
+    import h5py
+
+    _check_heaps(source)
+    with h5py.File(source) as file:
+        _check_types("/", file)
+        file.visititems(_check_types)
+
+
+def _check_types(name: str, item: Any) -> None:
+    """Lists of varying length are in no layout that is read; a text with a damaged type looks like one."""
+    attributes = [item.attrs.get_id(key) for key in item.attrs]
+    for holder in [*attributes, *([item.id] if hasattr(item, "dtype") else [])]:
+        if _has_lists(holder.get_type()):
+            raise InputFileError(
+                f"this is damaged: {name} holds lists of varying length, which no program writes there; "
+                "copy, download or export the file again"
+            )
+
+
+def _has_lists(kind: Any) -> bool:
+    from h5py import h5t
+
+    if kind.get_class() == h5t.COMPOUND:
+        return any(_has_lists(kind.get_member_type(i)) for i in range(kind.get_nmembers()))
+    return kind.get_class() == h5t.VLEN or (kind.get_class() == h5t.ARRAY and _has_lists(kind.get_super()))
+
+
+def _check_heaps(source: Path | BytesIO) -> None:
     with _bytes_of(source) as content:
         at = _SIZES_AT.get(content[8])
         if at is None or content[at : at + 2] != b"\x08\x08":
