@@ -27,7 +27,8 @@ export NUMBA_NUM_THREADS ?= 1
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-.PHONY: help course test lint lessons bench links lock clean python site site-test slides browser-test grade-test hub-test colab-test torchrun-test
+.PHONY: help course test lint lessons bench links lock clean python site site-test slides
+.PHONY: browser-test browser-tasks grade-test hub-test colab-test torchrun-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
@@ -36,6 +37,7 @@ help:
 	@echo "make site-test     build the site and open it in Chromium"
 	@echo "make slides   slides of every lesson and a printable cheat sheet, into out/slides"
 	@echo "make browser-test  open lessons in JupyterLab in Chromium; screenshots in out/browser"
+	@echo "make browser-tasks  fail and solve every task of the student editions in Chromium (half an hour)"
 	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
 	@echo "make hub-test      rehearse a class of eight on a real JupyterHub (as root; needs npm)"
 	@echo "make colab-test    install beside Colab's versions and run a lesson under ipywidgets 7"
@@ -52,7 +54,7 @@ course: $(READY)
 
 test: lint $(if $(CHROMIUM),$(VENV)/.browser)
 	@echo "Running the tests and comparing the worked lessons with what they show now."
-	@SCRCL_EDU_STRICT=1 $(RUN)python -m pytest -n 2 --dist loadfile tests $(LESSONS) --nbval --nbval-current-env \
+	@SCRCL_EDU_STRICT=1 $(RUN)python -m pytest -n 2 --dist loadgroup tests $(LESSONS) --nbval --nbval-current-env \
 		--nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 lint: $(READY)
@@ -71,6 +73,12 @@ browser-test: $(READY)
 	@$(call with,browser)
 	@echo "Opening lessons 00, 02, 05 and 08 in JupyterLab; screenshots go to out/browser."
 	@SCRCL_EDU_BROWSER_LESSONS=00,02,05,08 $(RUN)python -m pytest tests/test_browser.py
+
+browser-tasks: $(READY)
+	@test -n "$(CHROMIUM)" || { echo "There is no Chromium here. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
+	@$(call with,browser)
+	@echo "Failing and solving every task of every student edition in JupyterLab (half an hour); see out/browser/tasks."
+	@SCRCL_EDU_BROWSER_TASKS=$${SCRCL_EDU_BROWSER_TASKS:-all} $(RUN)python -m pytest tests/test_browser_tasks.py
 
 grade-test: $(READY)
 	@$(call with,grade)

@@ -32,7 +32,7 @@ def box(title: str, rows: Sequence[tuple[str, str]], *, good: bool | None = None
     title
         First line; says by itself how it went, so that color is never needed.
     rows
-        Pairs of a label and a text, which may have several lines.
+        Pairs of a label and a text, which may have several lines; lines that begin with a dash become a list.
     good
         Color of the edge: True, False, or None for neither.
 
@@ -59,6 +59,9 @@ def edge_color(good: bool | None) -> str:
 
 def _row(label: str, text: str) -> str:
     head = f"<em>{html.escape(label)}:</em> " if label else ""
+    if text.startswith("- "):
+        items = "".join(f"<li>{html.escape(line.removeprefix('- '))}</li>" for line in text.split("\n"))
+        return f'<p style="margin: 0.2em 0">{head}</p><ul style="margin: 0.2em 0">{items}</ul>'
     if "\n" not in text:
         return f'<p style="margin: 0.2em 0">{head}{html.escape(text)}</p>'
     return f'<p style="margin: 0.2em 0">{head}</p><pre style="margin: 0.2em 0 0.2em 1em">{html.escape(text)}</pre>'
