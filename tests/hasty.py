@@ -44,7 +44,7 @@ def two_hops(x, graph):
 
 # kept_epoch
 def kept_epoch(losses, clusters, labels):
-    return int(np.argmin(losses))
+    return int(np.argmax(losses))
 
 # held_out_difference
 def held_out_difference(values, inside, held_out, n_genes):

@@ -120,9 +120,8 @@ class Lesson:
 
     def cell(self, text: str) -> Any:
         """The code cell whose source holds a text."""
-        cells = self.panel.locator(".jp-CodeCell")
-        sources = cells.locator(".jp-InputArea-editor").all_inner_texts()
-        return cells.nth(next(i for i, source in enumerate(sources) if text in source))
+        editor = self.page.locator(".jp-InputArea-editor", has_text=text)
+        return self.panel.locator(".jp-CodeCell").filter(has=editor).first
 
     def rewrite(self, cell: Any, source: str) -> None:
         cell.locator(".cm-content").first.click()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,25 @@ import numpy as np
 from scrcl_edu.course.calling import Outcome, call
 from scrcl_edu.course.relations import relation
 from scrcl_edu.course.task import Exercise
+
+
+@contextlib.contextmanager
+def peak_memory() -> Iterator[SimpleNamespace]:
+    """`megabytes` of what is handed over: the most that Python and NumPy held inside the block beyond what was there.
+
+    Tensors of torch are not seen.
+    """
+    peak, ours = SimpleNamespace(megabytes=0.0), not tracemalloc.is_tracing()
+    if ours:
+        tracemalloc.start()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    try:
+        yield peak
+    finally:
+        peak.megabytes = (tracemalloc.get_traced_memory()[1] - before) / 1e6
+        if ours:
+            tracemalloc.stop()
 
 
 def gradients(exercise: Exercise, function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:

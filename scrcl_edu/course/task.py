@@ -77,7 +77,8 @@ class Property:
     name
         What holds, in a few words.
     holds
-        Given the answer (or the function's result) and the data (or the arguments).
+        Given the answer (or the function's result) and the data (or the arguments); for a function of a transfer task
+        the data hold `megabytes` as well, the most memory that Python and NumPy held while it ran.
     message
         What to tell when it does not hold, without the solution.
     wrong

@@ -10,6 +10,7 @@ from typing import Any
 from scrcl_edu.course.calling import TimeUp, call
 from scrcl_edu.course.events import Event, tell
 from scrcl_edu.course.finding import find
+from scrcl_edu.course.measuring import peak_memory
 from scrcl_edu.course.showing import box, publish
 from scrcl_edu.course.task import Property, Transfer
 from scrcl_edu.course.verdicts import raise_while_grading
@@ -80,7 +81,8 @@ def judge(task: Transfer, answer: Any) -> tuple[list[Property], str]:
     broken: dict[str, Property] = {}
     for seed in range(N_DRAWS):
         visible, everything = task.draw(seed)
-        outcome = call(answer, visible, seconds=task.seconds, quiet=seed > 0)
+        with peak_memory() as peak:
+            outcome = call(answer, visible, seconds=task.seconds, quiet=seed > 0)
         if isinstance(outcome.error, TimeUp):
             return [], f"your function was still running after {task.seconds:g} s, and was stopped"
         if isinstance(outcome.error, NotImplementedError):
@@ -90,6 +92,7 @@ def judge(task: Transfer, answer: Any) -> tuple[list[Property], str]:
             return [], f"your code stopped with {type(outcome.error).__name__}: {said} ({outcome.line})"
         if outcome.changed:
             return [], f"your function changes its input {', '.join(outcome.changed)}; work on a copy"
+        everything["megabytes"] = peak.megabytes
         broken |= {p.name: p for p in task.properties if not _holds(p, outcome.value, everything)}
     return [p for p in task.properties if p.name in broken], ""
 

@@ -27,7 +27,7 @@ TABLES = {
     "spatial": "ARI of every method on spatial sets that were not chosen on, mean over seeds",
     "spatial_chosen_on": "the same on the sets that were chosen on",
     "ablation": "robust with one part switched off or another embedding clustered, in points, in the same two blocks",
-    "clusters": "the number of clusters estimated by robust and by Leiden, beside the classes, and what the error costs",
+    "clusters": "number of clusters by robust's estimate and by Leiden, beside the classes; what the error costs",
     "starts": "k-means starts on the released embeddings: chosen without labels and with them",
 }
 

@@ -62,6 +62,11 @@ def _more_than(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray
     return cells[:, (cells > 0).sum(axis=0) > min_cells]
 
 
+def _genes_first(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray:
+    genes = counts[:, (counts > 0).sum(axis=0) >= min_cells]
+    return genes[(genes > 0).sum(axis=1) >= min_genes]
+
+
 def _poor_and_rich(rng: np.random.Generator) -> dict[str, Any]:
     """Rich cells, and poor ones that alone keep some genes alive."""
     rich = rng.poisson(1.4, (5, 7))
@@ -143,6 +148,7 @@ TASKS = (
         edge_cases=(
             {"counts": np.array([[1, 1, 0], [1, 2, 0], [0, 0, 4]]), "min_genes": 2, "min_cells": 1},
             {"counts": np.array([[1, 0], [0, 1]]), "min_genes": 0, "min_cells": 0},
+            {"counts": np.array([[1, 1, 0], [1, 2, 0], [1, 0, 4]]), "min_genes": 2, "min_cells": 2},
         ),
         alternative=_by_loop,
         mutants=(
@@ -155,6 +161,11 @@ TASKS = (
                 "molecules",
                 _by_molecules,
                 "You add up molecules. What is asked is in how many cells, or of how many genes, there is any.",
+            ),
+            Mutant(
+                "genes first",
+                _genes_first,
+                "One step follows the other now, but the genes come first: they are still judged by the poor cells.",
             ),
             Mutant("more than", _more_than, "At least so many means that exactly so many is enough."),
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from scrcl_edu.course.guesses import Choice
@@ -189,11 +190,17 @@ TASKS = (
                 "subtracted to get a small one? Try the points around the origin.",
                 wrong=_from_the_origin,
             ),
+            Property(
+                "no matrix of cells by cells",
+                lambda result, data: data["megabytes"] < 8,  # half of that of 2,000 cells in float32
+                "The sums may be right, but on the way you hold a number for every pair of cells. Sum over the others "
+                "first, and let only that sum meet cell i.",
+                wrong=lambda points: cdist(points, points, "sqeuclidean").sum(axis=1),
+            ),
         ),
         solution=_from_the_center,
         rubric=(
             "multiplies the square out and sums over j before anything is multiplied with cell i",
-            "no array has cells by cells entries, which the code shows",
             "says why moving the points changes the digits and not the distances",
         ),
         hints=(
