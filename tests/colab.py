@@ -44,7 +44,8 @@ print(f"{sys.argv[1]}: {len(lesson.cells)} cells ran, {len(views)} widgets are s
 
 def python() -> str:
     """Colab's Python 3.13 where there is one, else the one that runs this."""
-    for name in (os.environ.get("COLAB_PYTHON"), shutil.which("python3.13")):
+    this = sys.executable if sys.version_info[:2] == (3, 13) else None
+    for name in (os.environ.get("COLAB_PYTHON"), this, shutil.which("python3.13")):
         if name and subprocess.run([name, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
             return name
     print("There is no Python 3.13 here (COLAB_PYTHON=/path/to/python3.13 names one); going on with this one.")
