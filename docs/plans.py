@@ -124,7 +124,7 @@ def sizing() -> str:
     figures = json.loads(REHEARSAL.read_text(encoding="utf-8"))
     lines = ["| learners at once | memory | processors | disk |", "|---|---|---|---|"]
     for learners in (10, 40, 100, 400):
-        memory = (figures["hub_mb"] + learners * (figures["rest_mb"] + figures["work_mb"])) / 1000
+        memory = (figures["hub_mb"] + learners * figures["work_mb"]) / 1000
         processors = max(2, round(learners * figures["cores"] / figures["learners"]))
         lines.append(f"| {learners} | {1.25 * memory:.0f} GB | {processors} | {4 + learners * HOME_MB / 1000:.0f} GB |")
     return "\n".join(lines)

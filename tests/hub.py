@@ -31,9 +31,12 @@ from typing import Any
 import psutil
 import requests
 
+from scrcl_edu.classroom.tally import FEWEST
+
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = "02_graphs.ipynb"
 PASSWORD = "a-long-password-of-the-class"
+INSTRUCTOR, INSTRUCTORS_PASSWORD = "rehearsal-teacher", "another-long-password-that-only-teachers-have"
 NO_SUCH_ACCOUNT = 6  # what userdel says
 RESULTS = ROOT / "workshop" / "rehearsal.json"
 
@@ -51,6 +54,8 @@ def hub(state: Path, url: str, log: Path) -> Iterator[subprocess.Popen]:
     environment = os.environ | {
         "PATH": os.pathsep.join([*bin_folders, os.environ["PATH"]]),
         "WORKSHOP_PASSWORD": PASSWORD,
+        "WORKSHOP_INSTRUCTORS": INSTRUCTOR,
+        "WORKSHOP_ADMIN_PASSWORD": INSTRUCTORS_PASSWORD,
         "WORKSHOP_ADDRESS": url,
         "WORKSHOP_STATE": str(state),
         "WORKSHOP_BOARD": "1",
@@ -90,12 +95,13 @@ class Learner:
         self.url, self.name, self.web = url, name, requests.Session()
         self.seconds: list[float] = []
 
-    def log_in(self) -> None:
+    def log_in(self, password: str = PASSWORD) -> bool:
+        """Type name and password; whether the hub lets one in."""
         page = self.web.get(f"{self.url}/hub/login", timeout=60)
         token = re.search(r'name="_xsrf" value="([^"]+)"', page.text).group(1)
-        form = {"username": self.name, "password": PASSWORD, "_xsrf": token}
+        form = {"username": self.name, "password": password, "_xsrf": token}
         done = self.web.post(f"{self.url}/hub/login", data=form, timeout=60)
-        assert done.ok, f"{self.name} cannot log in: {done.status_code}"
+        return done.ok and "/hub/login" not in done.url
 
     def start_server(self) -> float:
         """Seconds until JupyterLab answers."""
@@ -265,6 +271,8 @@ def rehearse(n_learners: int, log: Path) -> dict[str, Any]:
                 print("What must not be possible:", flush=True)
                 try_what_must_not_be(*learners[:2])
                 check("a name that the hub has not made is refused", refused_names(url))
+                print("The board:", flush=True)
+                try_the_board(url, learners)
                 print("What must not be lost:", flush=True)
                 try_what_must_not_be_lost(*learners[:2])
                 learners[1].run("kept = 42")
@@ -273,19 +281,40 @@ def rehearse(n_learners: int, log: Path) -> dict[str, Any]:
                 learners[1].socket = learners[1].connect(learners[1].kernel, learners[1].name)
                 check("a hub that is started again loses no kernel", "42" in learners[1].run("print(kept)"))
         finally:
-            tidy(names)
+            tidy([*names, INSTRUCTOR])
     return figures
 
 
+def try_the_board(url: str, learners: list[Learner]) -> None:
+    """Everybody joins and makes the same mistake; the instructor sees how many, and nobody else sees anything."""
+    counts, name = f"{url}/services/board/counts", "homophily"
+    for learner in learners:
+        said = learner.run("from scrcl_edu.classroom import join, sent; join(); print(sent())")
+        assert "Not sent" in said, said
+        learner.run(f"from scrcl_edu.course import check; check('{name}', lambda graph, labels: 3)")
+    check("a learner does not see the board", learners[0].web.get(counts, timeout=60).status_code == 403)
+    check("a stranger is asked to log in", "/hub/login" in requests.get(counts, timeout=60).url)
+    forged = requests.post(f"{url}/services/board/events", json={"learner": "0" * 32}, timeout=60)
+    check("without the code of the class nothing is counted", forged.status_code == 403)
+    teacher = Learner(url, INSTRUCTOR)
+    check("the class's password does not let in an instructor", not teacher.log_in())
+    check("an instructor's does", teacher.log_in(INSTRUCTORS_PASSWORD))
+    told = wait_for(lambda: everybody(teacher.web.get(counts, timeout=60), len(learners)), 30, "the board counts wrong")
+    task = next(task for task in told["tasks"] if task["task"] == name)
+    check("the instructor sees how many are stuck", task["statuses"] == {"tried": len(learners)})
+    check("and in what, with a sentence to say", bool(task["mistakes"][0]["say"]))
+    page = teacher.web.get(f"{url}/services/board/", timeout=60)
+    check("the page is there", page.ok and "Where the class is" in page.text)
+
+
+def everybody(answer: requests.Response, n_learners: int) -> dict[str, Any] | None:
+    """What the board tells, once all take part."""
+    told = answer.json() if answer.ok else {}
+    return told if told.get("learners") == n_learners else None
+
+
 def refused_names(url: str) -> bool:
-    for name in ("root", "daemon", getpass.getuser()):
-        someone = Learner(url, name)
-        page = someone.web.get(f"{url}/hub/login", timeout=60)
-        token = re.search(r'name="_xsrf" value="([^"]+)"', page.text).group(1)
-        form = {"username": name, "password": PASSWORD, "_xsrf": token}
-        if "/hub/login" not in someone.web.post(f"{url}/hub/login", data=form, timeout=60).url:
-            return False
-    return True
+    return not any(Learner(url, name).log_in() for name in ("root", "daemon", getpass.getuser()))
 
 
 def at_once(learners: list[Learner]) -> dict[str, Any]:
@@ -294,7 +323,7 @@ def at_once(learners: list[Learner]) -> dict[str, Any]:
 
     def one(learner: Learner) -> dict[str, float]:
         gate.wait()
-        learner.log_in()
+        assert learner.log_in(), f"{learner.name} cannot log in"
         start = learner.start_server()
         rest = learner.memory_mb()
         learner.open_kernel()
@@ -310,7 +339,8 @@ def at_once(learners: list[Learner]) -> dict[str, Any]:
         "learners": len(learners),
         "cores": os.cpu_count(),
         "rest_mb": round(statistics.mean(row["rest_mb"] for row in rows)),
-        "work_mb": round(max(row["peak_mb"] for row in rows)),
+        "work_mb": round(statistics.mean(row["peak_mb"] for row in rows)),
+        "most_mb": round(max(row["peak_mb"] for row in rows)),
         "hub_mb": round(sum(p.memory_full_info().pss for p in hub_processes(learners)) / 1e6),
         "start_s": round(statistics.quantiles([row["start_s"] for row in rows], n=20)[-1], 1),
         "answer_p50_s": round(statistics.median(seconds), 2),
@@ -351,6 +381,10 @@ def main() -> None:
     parser.add_argument("--learners", type=int, default=8)
     parser.add_argument("--keep", action="store_true", help="write the figures into workshop/rehearsal.json")
     options = parser.parse_args()
+    if options.learners < FEWEST:
+        parser.error(
+            f"--learners is {options.learners}; choose {FEWEST} or more, since the board shows no smaller class"
+        )
     if os.name != "posix" or os.geteuid():
         sys.exit("This needs root: every learner gets a system account, which is taken away afterwards.")
     everyones = subprocess.run([sys.executable, "-c", ""], user="nobody", capture_output=True, check=False)
