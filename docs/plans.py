@@ -127,7 +127,18 @@ def sizing() -> str:
         memory = (figures["hub_mb"] + learners * figures["work_mb"]) / 1000
         processors = max(2, round(learners * figures["cores"] / figures["learners"]))
         lines.append(f"| {learners} | {1.25 * memory:.0f} GB | {processors} | {4 + learners * HOME_MB / 1000:.0f} GB |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", measured(figures)])
+
+
+def measured(figures: dict[str, float]) -> str:
+    """What a rehearsal found, in a sentence for each figure."""
+    return (
+        f"`make hub-test` measured with {figures['learners']} learners at once on {figures['cores']} processors: the hub "
+        f"takes {figures['hub_mb']:,} MB; a learner {figures['rest_mb']:,} MB at rest and {figures['work_mb']:,} MB at "
+        f"work (the largest {figures['most_mb']:,} MB).\nWhen all come in the same minute, 95 of 100 have JupyterLab "
+        f"before {figures['start_s']:.0f} s; half of all cells answer within {figures['answer_p50_s']:.2f} s, 95 of 100 "
+        f"within {figures['answer_p95_s']:.1f} s."
+    )
 
 
 def stuck() -> str:

@@ -18,6 +18,10 @@ api = pytest.importorskip("nbgrader.api", reason="nbgrader is not installed; pip
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = ROOT / "notebooks" / "src" / "00_start_here.py"
+PATIENCE = [
+    "--ExecutePreprocessor.timeout=300",
+    "--ExecutePreprocessor.iopub_timeout=60",
+]  # a busy machine takes its time
 NAMES = [name for name, exercise in catalogue().items() if exercise.lesson == LESSON.stem[:2]]
 pytestmark = [
     pytest.mark.slow,
@@ -66,7 +70,7 @@ def course(tmp_path_factory) -> Path:
     wrong.source = f"def {NAMES[0]}(counts):\n    return 0.5"
     for student, notebook in {"solved": solved, "untouched": released, "half": half}.items():
         put(notebook, course, "submitted", student, "lesson")
-    nbgrader(course, "autograde", "lesson", "--create")
+    nbgrader(course, "autograde", "lesson", "--create", *PATIENCE)
     return course
 
 

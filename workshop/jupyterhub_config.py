@@ -12,6 +12,7 @@ WORKSHOP_BOARD_PORT  its port on this machine  [8766]
 WORKSHOP_ADDRESS     where to listen  [http://0.0.0.0:8000]
 WORKSHOP_STATE       where the hub keeps its database and cookie secret  [the current folder]
 WORKSHOP_IMAGE       the image that `docker` starts  [scrcl-edu]
+WORKSHOP_HUB_ADDRESS where its containers reach the hub: this machine in Docker's network  [172.17.0.1]
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ if setting("PASSWORD"):
 
 # What each learner gets
 kind = setting("SPAWNER", "local")
-if kind in ("local", "systemd"):
+if kind in ("local", "systemd") and setting("PASSWORD"):  # who logs in by PAM has an account
     c.Authenticator.post_auth_hook = lambda authenticator, handler, model: model if has_account(model["name"]) else None
 c.JupyterHub.spawner_class = SPAWNERS[kind]
 c.Spawner.mem_limit = setting("MEMORY", "1500M")
@@ -101,6 +102,7 @@ if kind == "docker":
     c.DockerSpawner.remove = True
     c.DockerSpawner.volumes = {"scrcl-edu-{username}": "/home/learner/course"}
     c.JupyterHub.hub_ip = "0.0.0.0"
+    c.JupyterHub.hub_connect_ip = setting("HUB_ADDRESS", "172.17.0.1")
 else:
     c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]  # one read-only environment: the hub's own
     c.Spawner.notebook_dir = "~/course" if kind != "simple" else ""
@@ -123,7 +125,8 @@ else:
             import pwd
 
             user = pwd.getpwnam(name)
-            os.chmod(user.pw_dir, 0o700)
+            if setting("PASSWORD"):  # an account that the hub has made: nobody else looks into it
+                os.chmod(user.pw_dir, 0o700)
             subprocess.run(
                 [*command, f"{user.pw_dir}/course"], user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=False
             )
