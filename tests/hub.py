@@ -331,7 +331,7 @@ def at_once(learners: list[Learner]) -> dict[str, Any]:
         gate.wait()
         return {"start_s": start, "rest_mb": rest, **do_the_lesson(learner)}
 
-    before = psutil.virtual_memory().available
+    before, load = psutil.virtual_memory().available, os.getloadavg()[0]
     with ThreadPoolExecutor(len(learners)) as pool:
         rows = list(pool.map(one, learners))
     seconds = sorted(s for learner in learners for s in learner.seconds)
@@ -346,6 +346,7 @@ def at_once(learners: list[Learner]) -> dict[str, Any]:
         "answer_p50_s": round(statistics.median(seconds), 2),
         "answer_p95_s": round(seconds[int(0.95 * len(seconds))], 2),
         "available_mb_before": round(before / 1e6),
+        "load_before": round(load, 1),
     }
     print(json.dumps(figures, indent=1), flush=True)
     return figures
