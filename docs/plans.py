@@ -134,11 +134,11 @@ def measured(figures: dict[str, float]) -> str:
     """What a rehearsal found, in a sentence for each figure."""
     busy = figures["load_before"] > figures["cores"] / 2
     return (
-        f"`make hub-test` measured with {figures['learners']} learners at once on {figures['cores']} processors: the hub "
-        f"takes {figures['hub_mb']:,} MB; a learner {figures['rest_mb']:,} MB at rest and {figures['work_mb']:,} MB at "
-        f"work (the largest {figures['most_mb']:,} MB).\nWhen all come in the same minute, 95 of 100 have JupyterLab "
-        f"before {figures['start_s']:.0f} s; half of all cells answer within {figures['answer_p50_s']:.2f} s, 95 of 100 "
-        f"within {figures['answer_p95_s']:.1f} s."
+        f"`make hub-test` measured with {figures['learners']} learners at once on {figures['cores']} processors: "
+        f"the hub takes {figures['hub_mb']:,} MB; a learner {figures['rest_mb']:,} MB at rest and {figures['work_mb']:,} MB at "
+        f"work (the largest {figures['most_mb']:,} MB).\n"
+        f"When all come in the same minute, 95 of 100 have JupyterLab before {figures['start_s']:.0f} s; half of all cells answer within {figures['answer_p50_s']:.2f} s, "
+        f"95 of 100 within {figures['answer_p95_s']:.1f} s."
         + (f"\nOther programs wanted {figures['load_before']:.0f} processors then; alone it is faster." if busy else "")
     )
 
