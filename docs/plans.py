@@ -18,6 +18,13 @@ SAY = ROOT / "scrcl_edu" / "classroom" / "say.yaml"
 OPEN, HARDEST, NONE = ("transfer", "explain"), 3, 0
 LONG = ("four weeks",)  # formats with time for every task
 BEGINNERS = 4 / 3  # times as long
+MEASURED = (
+    "`make hub-test` measured with {learners} learners at once on {cores} processors: the hub takes {hub_mb:,} MB; "
+    "a learner {rest_mb:,} MB at rest and {work_mb:,} MB at work (the largest {most_mb:,} MB).\n"
+    "When all come in the same minute, 95 of 100 have JupyterLab before {start_s:.0f} s; half of all cells answer "
+    "within {answer_p50_s:.2f} s, 95 of 100 within {answer_p95_s:.1f} s."
+)
+BUSY = "\nOther programs wanted {load_before:.0f} processors then; alone it is faster."
 HOME_MB = 100  # a learner's notebooks with outputs, and room for data of one's own
 TIME = re.compile(r"\*\*Time\*\* \| about (\d+) minutes to read, (\d+) to do")
 AIM = re.compile(r"\*\*You will be able to\*\* \| (.+?) \|")
@@ -132,15 +139,8 @@ def sizing() -> str:
 
 def measured(figures: dict[str, float]) -> str:
     """What a rehearsal found, in a sentence for each figure."""
-    busy = figures["load_before"] > figures["cores"] / 2
-    return (
-        f"`make hub-test` measured with {figures['learners']} learners at once on {figures['cores']} processors: "
-        f"the hub takes {figures['hub_mb']:,} MB; a learner {figures['rest_mb']:,} MB at rest and {figures['work_mb']:,} MB at "
-        f"work (the largest {figures['most_mb']:,} MB).\n"
-        f"When all come in the same minute, 95 of 100 have JupyterLab before {figures['start_s']:.0f} s; half of all cells answer within {figures['answer_p50_s']:.2f} s, "
-        f"95 of 100 within {figures['answer_p95_s']:.1f} s."
-        + (f"\nOther programs wanted {figures['load_before']:.0f} processors then; alone it is faster." if busy else "")
-    )
+    said = MEASURED.format_map(figures)
+    return said + BUSY.format_map(figures) if figures["load_before"] > figures["cores"] / 2 else said
 
 
 def stuck() -> str:
