@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = {
     "fitting": "AnnData in, AnnData out: everything in one call",
     "preprocessing": "Counts to features",
+    "chunks": "Very many cells, read some at a time",
     "graphs": "Cell graph, gene graph, spatial graph, low-pass filter",
     "encoders": "Two views of each cell",
     "alignment": "Distribution and neighborhood alignment",

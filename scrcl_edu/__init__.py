@@ -16,9 +16,9 @@ threads.settle()  # before anything heavy is imported
 
 _WHERE = {"fit": "fitting", "assign": "assigning"} | dict.fromkeys(("check", "hint", "quiz", "progress"), "course")
 _MODULES = (
-    "alignment assigning baselines clustering consensus course datasets doubts encoders errors evaluation evidence "
-    "files fitting graphs interpretation model plotting preprocessing recipes refinement reporting saving stability "
-    "threads training"
+    "alignment assigning baselines chunks clustering consensus course datasets doubts encoders errors evaluation "
+    "evidence files fitting graphs interpretation model plotting preprocessing recipes refinement reporting saving "
+    "stability threads training"
 ).split()
 
 

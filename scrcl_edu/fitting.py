@@ -47,6 +47,7 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     already_logged: bool = False,
+    prepared: bool = False,
     batch: str | None = None,
     protocol: Protocol = "label-free",
     labels: np.ndarray | None = None,
@@ -80,6 +81,9 @@ def fit(
         "auto" takes CUDA, then Apple's, then the CPU.
     already_logged
         `X` holds log-normalized values and there are no counts.
+    prepared
+        `adata` is what :func:`scrcl_edu.chunks.read_by_chunks` or :func:`~scrcl_edu.preprocessing.preprocess` left, and
+        its genes are chosen.
     batch
         Column of `obs` that says which cells were measured together. It changes nothing; how far clusters and batches
         agree is told.
@@ -155,12 +159,13 @@ def fit(
         clustering.check_n_clusters(n_clusters, adata.n_obs)
     place = choose_device(device)
     adata = adata.copy() if copy else adata
-    if labels is not None:
+    if labels is not None and not prepared:
         values = adata.X if already_logged else adata.layers.get("counts", adata.X)
         labels = np.asarray(labels)[np.asarray((values != 0).sum(axis=1)).ravel() > 0]  # preprocess drops the others
-    preprocess(
-        adata, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor, already_logged=already_logged, copy=False
-    )
+    if not prepared:
+        preprocess(adata, n_top_genes=settings.n_top_genes, flavor=settings.hvg_flavor, already_logged=already_logged)
+    elif "preprocessing" not in adata.uns:
+        raise DataError("prepared=True was given, but uns['preprocessing'] is missing; leave prepared out")
     adata.uns["log1p"] = {"base": None}  # as scanpy notes it
     if n_clusters is not None:
         clustering.check_n_clusters(n_clusters, adata.n_obs)

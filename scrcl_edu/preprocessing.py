@@ -112,7 +112,7 @@ def preprocess(
     adata = adata.copy() if copy else adata
     if adata.is_view:
         adata._init_as_actual(adata.copy())  # writing into a view would change the values of the whole
-    notes = [*map(str, adata.uns.pop("reading_notes", [])), *_name_uniquely(adata)]
+    notes = [*map(str, adata.uns.pop("reading_notes", [])), *name_uniquely(adata)]
     given = adata.X if already_logged else adata.layers.get("counts", adata.X)
     values = checked_values(given, adata.shape, already_logged=already_logged, fix=partial(where_counts_are, adata))
     if not already_logged and (fractional := share_of_fractions(values)):
@@ -194,7 +194,8 @@ def encoder_features(adata: AnnData, kind: Features = "counts") -> Matrix:
     return np.minimum(values / deviation, SCALED_LIMIT).astype(np.float32)
 
 
-def _name_uniquely(adata: AnnData) -> list[str]:
+def name_uniquely(adata: AnnData) -> list[str]:
+    """Give each cell and gene a name of its own, in place; what was changed, in words."""
     notes = []
     # names of pandas' nullable kind cannot be written everywhere
     adata.obs_names, adata.var_names = (

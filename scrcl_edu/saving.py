@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import shutil
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _GROUPS = ("obsm", "varm", "obsp", "varp", "layers", "uns")
+_LARGEST_IN_MEMORY = 2**29  # bytes of a result, uncompressed, up to which its file is made in memory
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
 
 
@@ -70,11 +74,25 @@ def write_h5ad(adata: AnnData, path: str | Path, *, overwrite: bool = False) -> 
     from anndata.io import write_elem
 
     adata.strings_to_categoricals()
-    content = io.BytesIO()  # HDF5 itself ends the process when its disk is full
-    with h5py.File(content, "w") as file:
-        write_elem(file, "/", adata, dataset_kwargs=_COMPRESSION)
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(content.getbuffer())
+        # HDF5 itself ends the process when its disk is full: a small file is made in memory, for a large one there
+        # must be room for all of it uncompressed.
+        large = n_bytes(adata) > _LARGEST_IN_MEMORY
+        if large and shutil.disk_usage(temporary.parent).free < n_bytes(adata):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        content = None if large else io.BytesIO()
+        with h5py.File(content or temporary, "w") as file:
+            write_elem(file, "/", adata, dataset_kwargs=_COMPRESSION)
+        if content is not None:
+            temporary.write_bytes(content.getbuffer())
+
+
+def n_bytes(adata: AnnData) -> int:
+    """Of all matrices and tables, as they are in memory; arrays that two of them share count twice."""
+    matrices = [adata.X, *(m for name in _GROUPS if name != "uns" for m in getattr(adata, name).values())]
+    parts = [part for m in matrices for part in ((m.data, m.indices, m.indptr) if hasattr(m, "indptr") else (m,))]
+    tables = sum(int(table.memory_usage(deep=False).sum()) for table in (adata.obs, adata.var))
+    return tables + sum(getattr(part, "nbytes", 0) for part in parts)
 
 
 def read_result(path: str | Path, key: str = "scrcl") -> AnnData:

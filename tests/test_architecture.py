@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scrcl_edu"
 LAYERS = [
     "errors files plotting threads products memory devices saving neighbors matrices all_cells dropout",
     "datasets preprocessing graphs recipes interpretation",
-    "encoders alignment clustering",
+    "encoders alignment clustering chunks",
     "refinement evaluation baselines rivals consensus doubts parts",
     "model",
     "training inputs agreement",

@@ -13,12 +13,13 @@ import click
 
 from scrcl_edu.cli.output import JSON_OPTION, write_json
 from scrcl_edu.cli.teamwork import account, with_workers
-from scrcl_edu.errors import DataNote, EvaluationError
+from scrcl_edu.errors import DataNote, EvaluationError, SettingsError
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from scrcl_edu.fitting import Protocol
+    from scrcl_edu.recipes import Recipe
     from scrcl_edu.workers.team import Team
 
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--raw", is_flag=True, help="The counts are in .raw of INPUT.")
 @click.option("--round", "rounded", is_flag=True, help="Round expected counts (SoupX, CellBender) to whole numbers.")
 @click.option("--genes-in-rows/--cells-in-rows", default=None, help="Of a text table; told by the names when left out.")
+@click.option("--by-chunks", is_flag=True, help="Read some cells at a time and keep only the genes that are used.")
 @click.option("--stability", "n_seeds", default=0, help="Train so many times more, to see how sure each cell is.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interruption left beside OUT.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
@@ -73,6 +75,7 @@ def fit(
     raw: bool,
     rounded: bool,
     genes_in_rows: bool | None,
+    by_chunks: bool,
     n_seeds: int,
     resume: bool,
     overwrite: bool,
@@ -100,7 +103,12 @@ def fit(
         recipe_name, spatial=spatial, n_top_genes=n_top_genes, n_neighbors=n_neighbors, epochs=epochs
     )
     with files.claimed(out):
-        adata = datasets.open_input(source, layer=layer, raw=raw, rounded=rounded, genes_in_rows=genes_in_rows)
+        if by_chunks:
+            refused = {"--raw": raw, "--round": rounded, "--already-logged": already_logged}
+            refused["--genes-in-rows"] = genes_in_rows is not None
+            adata = _by_chunks(source, settings, layer, refused, progress=False if quiet else None)
+        else:
+            adata = datasets.open_input(source, layer=layer, raw=raw, rounded=rounded, genes_in_rows=genes_in_rows)
 
         from scrcl_edu import fitting, saving
         from scrcl_edu.datasets.reading import naming
@@ -121,6 +129,7 @@ def fit(
                 seed=seed,
                 device=device,
                 already_logged=already_logged,
+                prepared=by_chunks,
                 batch=batch,
                 protocol=protocol,
                 labels=adata.obs[labels] if protocol == "oracle" and labels else None,
@@ -214,6 +223,18 @@ def assign(
     click.echo(
         f"{unsure} cells have no majority among their neighbors, {int(adata.obs[f'{key}_far'].sum())} are far off"
     )
+
+
+def _by_chunks(
+    source: str, settings: Recipe, layer: str | None, refused: dict[str, bool], *, progress: bool | None
+) -> AnnData:
+    from scrcl_edu.chunks import read_by_chunks
+
+    if given := [option for option, value in refused.items() if value]:
+        raise SettingsError(f"--by-chunks does not go with {', '.join(given)}; leave one of them out")
+    if settings.hvg_flavor != "seurat":
+        raise SettingsError(f"--by-chunks chooses genes for scRNA-seq, not for recipe {settings.name!r}; leave it out")
+    return read_by_chunks(source, n_top_genes=settings.n_top_genes, layer=layer, progress=progress)
 
 
 def _result(adata: AnnData, source: str, labels: str | None) -> tuple[dict[str, Any], EvaluationError | None]:

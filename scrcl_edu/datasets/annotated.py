@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from scrcl_edu.datasets.hdf5 import check_hdf5
 from scrcl_edu.datasets.parsers import add_notes, out_of_order
-from scrcl_edu.errors import DataError
+from scrcl_edu.errors import DataError, InputFileError
 from scrcl_edu.matrices import check_structure
 
 if TYPE_CHECKING:
@@ -44,6 +45,30 @@ def zarr(folder: Path) -> AnnData:
         group = open_group(folder, mode="r")
         adata = _special(group)
         return _with_values(anndata.read_zarr(group) if adata is None else adata)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The group of an .h5ad file or a zarr store, to read from it part by part.
+
+    Raises
+    ------
+    InputFileError
+        When it is neither, or damaged so that HDF5's library would crash.
+    """
+    import h5py
+
+    if path.is_dir() and is_zarr(path):
+        from zarr import open_group
+
+        with _without_pickle():
+            yield _found(open_group(path, mode="r"))[0]
+    elif path.is_file() and h5py.is_hdf5(path):
+        check_hdf5(path)
+        with h5py.File(path) as file:
+            yield _found(file)[0]
+    else:
+        raise InputFileError(f"{path} is neither an .h5ad file nor a zarr store; leave --by-chunks out")
 
 
 def is_zarr(folder: Path) -> bool:
