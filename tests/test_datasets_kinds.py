@@ -522,6 +522,84 @@ def test_entries_that_are_there_twice_in_a_matrix_market_file_are_summed(frame, 
     assert_holds(read, frame)
 
 
+def test_a_first_line_that_lacks_a_separator_is_refused(frame, tmp_path):
+    text = frame.to_csv()
+    (tmp_path / "a.csv").write_text(text.replace(f"{GENES[1]},", GENES[1], 1))
+    with pytest.raises(DataError, match=r"a\.csv: its first line names 5 columns and the second has 6"):
+        read_input(tmp_path / "a.csv")
+
+
+def test_a_table_that_is_cut_within_its_last_value_is_said_to_be(frame, tmp_path):
+    frame.iloc[-1, -1] = 42
+    (tmp_path / "a.csv").write_text(frame.to_csv()[:-2])
+    read = read_input(tmp_path / "a.csv")
+    assert dense(read)[-1, -1] == 4
+    assert "the last line of a.csv has no end" in notes(read)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "run/matrix.mtx.gz", "run/barcodes.tsv", "run/features.tsv"])
+def test_zero_bytes_in_text_are_refused_before_a_reader_crashes_on_them(name, frame, tmp_path):
+    frame.to_csv(tmp_path / "a.csv")
+    write_mtx(tmp_path / "run", frame)
+    path = tmp_path / name
+    packed = name.endswith(".gz")
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    content = content[:60] + bytes(8) + content[68:]
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(InputFileError, match=rf"{path.name} is damaged: zero bytes stand between its letters"):
+        read_input(path if name == "a.csv" else path.parent)
+
+
+def test_a_list_of_genes_that_is_cut_off_loses_no_gene_silently(frame, tmp_path):
+    write_mtx(tmp_path / "run", frame)
+    path = tmp_path / "run" / "features.tsv"
+    path.write_text(path.read_text().removesuffix("\tGene Expression"))
+    with pytest.raises(DataError, match=r"features\.tsv: line 5 has fewer columns than others"):
+        read_input(tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
+def test_a_row_out_of_order_among_rows_in_order_is_said(kind, tmp_path):
+    matrix = kind(WIDE.to_numpy(np.float32))
+    adata = anndata.AnnData(matrix, obs=WIDE[[]], var=WIDE.T[[]])
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    assert notes(read_input(tmp_path / "a.h5ad")) == ""
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        indices = file["X/indices"][:]
+        indices[[0, 1]] = indices[[1, 0]]
+        file["X/indices"][:] = indices
+    n = min(matrix.shape) if kind is sparse.csr_matrix else max(matrix.shape)
+    assert f"X: entries of 1 of {n} rows are there twice or out of order" in notes(read_input(tmp_path / "a.h5ad"))
+    rng = np.random.default_rng(0)
+    for i in range(len(matrix.indptr) - 1):
+        order = rng.permutation(np.arange(matrix.indptr[i], matrix.indptr[i + 1]))
+        matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]] = matrix.indices[order]
+        matrix.data[matrix.indptr[i] : matrix.indptr[i + 1]] = matrix.data[order]
+    adata.X = kind((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    adata.write_h5ad(tmp_path / "b.h5ad")
+    read = read_input(tmp_path / "b.h5ad")
+    assert notes(read) == ""
+    assert np.array_equal(read.X.toarray(), WIDE.to_numpy())
+
+
+def test_a_text_whose_type_is_damaged_is_refused_before_hdf5_reads_it(frame, tmp_path):
+    in_memory(frame).write_h5ad(tmp_path / "a.h5ad")
+    content = bytearray((tmp_path / "a.h5ad").read_bytes())
+    content[content.find(b"\x19\x01", content.find(b"column-order")) + 1] = 0xBD  # of a text of any length
+    (tmp_path / "a.h5ad").write_bytes(content)
+    with pytest.raises(InputFileError, match=r"a\.h5ad: this is damaged: (obs|var) holds lists of varying length"):
+        read_input(tmp_path / "a.h5ad")
+
+
+def test_a_loom_file_without_names_says_that_they_are_numbers(frame, tmp_path):
+    write_loom(tmp_path / "a.loom", frame)
+    with h5py.File(tmp_path / "a.loom", "r+") as file:
+        file.move("col_attrs/CellID", "col_attrs/CelMID")
+    read = read_input(tmp_path / "a.loom")
+    assert read.obs_names[0] == "cell0"
+    assert "no names of cells are there (looked for CellID, obs_names, cell_names)" in notes(read)
+
+
 def test_a_folder_that_happens_to_have_a_datasets_name_does_not_hide_it(frame, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pbmc68k_reduced").mkdir()

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _SPARSE_BELOW = 0.5  # share of non-zero values under which CSR takes less memory than a dense array
 _GENOME = r"^(GRCh\d+|hg\d+|GRCm\d+|mm\d+)[-_.]*"
 
+_LOOM_GENES = ("Gene", "var_names", "gene_names", "Accession")
+_LOOM_CELLS = ("CellID", "obs_names", "cell_names")
+
 
 def compact(matrix: Any) -> Any:
     """Float32, as CSR when fewer than half of the values are non-zero and as a dense array otherwise."""
@@ -224,9 +227,12 @@ def loom(path: Path | IO[bytes]) -> AnnData:
         blocks = [sparse.csr_matrix(matrix[i : i + step].astype(np.float32)) for i in range(0, matrix.shape[0], step)]
         if not blocks:
             raise DataError("this has no genes; give a file with at least one gene and one cell")
-        gene_names = _first(genes, ("Gene", "var_names", "gene_names", "Accession"), "gene", matrix.shape[0])
-        cell_names = _first(cells, ("CellID", "obs_names", "cell_names"), "cell", matrix.shape[1])
+        gene_names = _first(genes, _LOOM_GENES, "gene", matrix.shape[0])
+        cell_names = _first(cells, _LOOM_CELLS, "cell", matrix.shape[1])
         adata = assemble(sparse.vstack(blocks, format="csr").T, cell_names, gene_names)
+        for what, attributes, keys in (("cells", cells, _LOOM_CELLS), ("genes", genes, _LOOM_GENES)):
+            if not set(keys) & set(attributes):
+                add_notes(adata, f"no names of {what} are there (looked for {', '.join(keys)}); they are numbered")
         for frame, attributes in ((adata.obs, cells), (adata.var, genes)):
             for key, values in attributes.items():
                 if values.ndim == 1:

@@ -84,6 +84,13 @@ def _read(path: Path, separator: str) -> tuple[pd.DataFrame, list[str]]:
     frame = pd.read_csv(path, low_memory=False, **options)
     if isinstance(frame.index, pd.RangeIndex):
         frame = frame.set_index(frame.columns[0])
+    elif str(frame.columns[0]).startswith(
+        "Unnamed: "
+    ):  # with a name less than values it may be R's, but not with a corner
+        raise DataError(
+            f"{path}: its first line names {frame.shape[1]} columns and the second has {frame.shape[1] + 1}; "
+            "is a separator missing there? Export it again"
+        )
     if frame.empty:
         raise InputFileError(f"{path} holds no values; give a table with one cell per row and one gene per column")
     # pandas takes names such as NA, nan or NULL for missing ones
