@@ -39,6 +39,7 @@ MODULES = {
     "evaluation": "Scores",
     "consensus": "What several clusterings agree on, and how stable each cell is",
     "stability": "How sure the clusters are over seeds",
+    "keeping": "The trained model as a file, and back",
     "assigning": "New cells, by the vote of their neighbors",
     "interpretation": "Markers and gene programs",
     "reporting": "One page about a fit",

@@ -14,7 +14,9 @@ __version__ = "0.1.0"
 
 threads.settle()  # before anything heavy is imported
 
-_WHERE = {"fit": "fitting", "assign": "assigning"} | dict.fromkeys(("check", "hint", "quiz", "progress"), "course")
+_WHERE = {"fit": "fitting", "assign": "assigning", "load_model": "keeping"} | dict.fromkeys(
+    ("check", "hint", "quiz", "progress"), "course"
+)
 _MODULES = (
     "alignment assigning baselines chunks clustering consensus course datasets doubts encoders errors evaluation "
     "evidence files fitting graphs interpretation model plotting preprocessing recipes refinement reporting saving "

@@ -50,7 +50,7 @@ def check_outputs(outputs: Mapping[str, Path | None], *, overwrite: bool = False
     """
     if silent and not any(outputs.values()):
         raise SettingsError(f"nothing would be kept or said: give {', '.join(outputs)}, or leave --quiet out")
-    endings = {"--out": (".h5ad", ""), "--figure": FIGURES, "--report": (".html", ".htm")}
+    endings = {"--out": (".h5ad", ""), "--figure": FIGURES, "--report": (".html", ".htm"), "--model": (".pt", ".pth")}
     wanted = {option: path for option, path in outputs.items() if path is not None}
     names: dict[str, str] = {}
     for option, path in wanted.items():

@@ -20,6 +20,7 @@ from scrcl_edu.doubts import check_column, doubts
 from scrcl_edu.errors import DataError, DataNote, SettingsError
 from scrcl_edu.files import check_checkpoint
 from scrcl_edu.inputs import add_graphs, build, identity_of, read_features
+from scrcl_edu.keeping import save_model
 from scrcl_edu.model import Inputs, Outputs, ScRCL
 from scrcl_edu.parts import Parts, clusters_of
 from scrcl_edu.preprocessing import preprocess
@@ -54,6 +55,7 @@ def fit(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     keep_checkpoint: bool = False,
+    model_file: str | Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
     progress: bool | None = False,
     key_added: str = "scrcl",
@@ -95,6 +97,9 @@ def fit(
         See :func:`~scrcl_edu.training.train`; not for "oracle", whose best epoch so far is in no checkpoint.
     keep_checkpoint
         Leave the checkpoint there when the fit has ended well; otherwise it is removed.
+    model_file
+        Keep the trained model in this file, for :func:`scrcl_edu.load_model`; with "oracle" that of the last epoch. A
+        file of that name is replaced.
     on_epoch
         Called with the epoch's number and its losses.
     progress
@@ -153,6 +158,10 @@ def fit(
     if parts and parts.given and settings.clustering == "consensus":
         raise SettingsError("the consensus trains nothing that parts= could replace; leave it out, or choose 'robust'")
     _check_workers(workers, protocol, parts)
+    if model_file is not None and (workers is not None or settings.clustering == "consensus"):
+        raise SettingsError(
+            "there is no one trained model with workers= or the recipe 'consensus'; leave model_file out"
+        )
     _check_seed(seed)
     check_checkpoint(checkpoint, resume=resume)
     if n_clusters is not None:
@@ -212,6 +221,8 @@ def fit(
     if best and best.outputs is not None and best.clusters is not None:
         outputs, clusters = best.outputs, voted(best.clusters, adata, settings)
     _store(adata, outputs, clusters, settings.embedding, key_added)
+    if model_file is not None:
+        save_model(model_file, model, identity, overwrite=True)
     adata.uns[key_added] = {
         "recipe": settings.as_dict(),
         "ran": settings.title,

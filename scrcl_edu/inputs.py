@@ -17,6 +17,7 @@ from scrcl_edu.model import Inputs, ScRCL
 from scrcl_edu.parts import Parts, aligned, features_of, graph_of, refined
 from scrcl_edu.preprocessing import encoder_features
 from scrcl_edu.recipes import Recipe
+from scrcl_edu.saving import genes_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -129,6 +130,22 @@ def identity_of(
     identity = {name: json.dumps(value) for name, value in settings.as_dict().items()}
     identity |= {"n_clusters": str(n_clusters), "seed": str(seed)}
     return identity | {"data": digest(features, adata.obsp[cell_key], adata.varp[gene_key])}
+
+
+def of_fit(adata: AnnData, key: str) -> tuple[AnnData, Recipe]:
+    """The values, genes and graphs that a fit used, not copied, and its settings."""
+    import pandas as pd
+    from anndata import AnnData
+
+    names = graph_names(key)
+    var = pd.DataFrame({"highly_variable": genes_of(adata, key)}, index=adata.var_names)
+    light = AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=var)
+    if "counts" in adata.layers:
+        light.layers["counts"] = adata.layers["counts"]
+    if "spatial" in adata.obsm:
+        light.obsm["spatial"] = np.asarray(adata.obsm["spatial"])
+    light.obsp[names[0]], light.varp[names[1]] = adata.obsp[names[0]], adata.varp[names[1]]
+    return light, Recipe.from_dict(adata.uns[key]["recipe"])
 
 
 def digest(*matrices: np.ndarray | sp.csr_matrix) -> str:

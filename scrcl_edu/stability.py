@@ -13,10 +13,9 @@ from scrcl_edu.consensus import stability as stability_of
 from scrcl_edu.devices import choose_device
 from scrcl_edu.errors import SettingsError
 from scrcl_edu.fitting import cluster, voted
-from scrcl_edu.inputs import build, graph_names
+from scrcl_edu.inputs import build, of_fit
 from scrcl_edu.preprocessing import encoder_features
-from scrcl_edu.recipes import Recipe
-from scrcl_edu.saving import check_fit, genes_of
+from scrcl_edu.saving import check_fit
 from scrcl_edu.training import embed, progress_bar, train
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def stability(
     check_fit(adata, key)
     if adata.uns[key]["recipe"]["clustering"] == "consensus":  # it is made of several clusterings and has counted
         return adata.uns[key]["stability"]
-    light, settings = _of_fit(adata, key)
+    light, settings = of_fit(adata, key)
     facts, features = adata.uns[key], encoder_features(light, settings.features)
     n_clusters, seeds = int(facts["n_clusters"]), [int(facts["seed"]) + 1 + n for n in range(n_seeds)]
     place = choose_device(device)
@@ -98,19 +97,3 @@ def stability(
 
 def _after(bar: Callable[[int, dict[str, float]], None], before: int, epoch: int, losses: dict[str, float]) -> None:
     bar(before + epoch, losses)
-
-
-def _of_fit(adata: AnnData, key: str) -> tuple[AnnData, Recipe]:
-    """The values, genes and graphs that a fit used, not copied, and its settings."""
-    import pandas as pd
-    from anndata import AnnData
-
-    names = graph_names(key)
-    var = pd.DataFrame({"highly_variable": genes_of(adata, key)}, index=adata.var_names)
-    light = AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=var)
-    if "counts" in adata.layers:
-        light.layers["counts"] = adata.layers["counts"]
-    if "spatial" in adata.obsm:
-        light.obsm["spatial"] = np.asarray(adata.obsm["spatial"])
-    light.obsp[names[0]], light.varp[names[1]] = adata.obsp[names[0]], adata.varp[names[1]]
-    return light, Recipe.from_dict(adata.uns[key]["recipe"])

@@ -18,7 +18,7 @@ LAYERS = [
     "refinement evaluation baselines rivals consensus doubts parts",
     "model",
     "training inputs agreement",
-    "workers",
+    "workers keeping",
     "fitting assigning",
     "stability",
     "reporting",

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interruption left beside OUT.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--quiet", is_flag=True, help="No progress bar, no notes.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Keep the trained model (.pt), for scrcl_edu.load_model."
+)
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw the clusters, and the labels (.png, .pdf, .svg).")
 @JSON_OPTION
 @with_workers
@@ -80,6 +83,7 @@ def fit(
     resume: bool,
     overwrite: bool,
     quiet: bool,
+    model: Path | None,
     figure: Path | None,
     json_file: Path | None,
     team: Team | None,
@@ -95,7 +99,7 @@ def fit(
     """
     from scrcl_edu import datasets, files, recipes
 
-    outputs = {"--out": out, "--figure": figure, "--json": json_file}
+    outputs = {"--out": out, "--model": model, "--figure": figure, "--json": json_file}
     files.check_outputs(outputs, overwrite=overwrite, silent=quiet)
     checkpoint = files.checkpoint_of(out)
     files.check_checkpoint(checkpoint, resume=resume, overwrite=overwrite)
@@ -136,6 +140,7 @@ def fit(
                 checkpoint=checkpoint,
                 resume=resume,
                 keep_checkpoint=True,
+                model_file=model,
                 progress=False if quiet else None,
                 workers=team,
             )
