@@ -22,7 +22,7 @@ from scrcl_edu.course.lessons import LESSONS
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 AXE = ROOT / "out" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-SITE = Path(os.environ.get("SCRCL_EDU_SITE", ROOT / "nowhere"))
+SITE = Path(os.environ.get("SCRCL_EDU_SITE") or ROOT / "nowhere")
 FRONT = "docs/index.html"
 PAGES = [FRONT, *(f"notebooks/{name}.html" for name in LESSONS.values()), "docs/your_own_cells.html", "search.html"]
 PAGES += ["docs/instructor.html", "docs/glossary.html", "docs/data.html", "docs/api/alignment.html"]
