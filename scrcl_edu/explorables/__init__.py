@@ -44,7 +44,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-NAMES = ("smoothing", "messages", "temperature")
+NAMES = ("smoothing", "messages", "temperature", "near", "programs", "film")
 
 _WHERE = {"explorable": "showing", "element": "bundling", "page": "bundling", "write_site": "bundling"}
 __all__ = ["NAMES", *sorted(_WHERE)]
