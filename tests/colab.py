@@ -6,11 +6,13 @@ one of Colab's versions, when the widgets' tests fail under ipywidgets 7, or whe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +29,7 @@ COLAB = {
     "ipython": "7.34.0",
 }
 LESSON = "02_graphs"
-TORCH_CPU = ["--extra-index-url", "https://download.pytorch.org/whl/cpu", "--retries", "1"]
+TORCH_CPU = "https://download.pytorch.org/whl/cpu"
 FIRST_CELL = "from scrcl_edu.course.platform import prepare_colab; prepare_colab()"
 WIDGETS_ALIVE = """
 import nbformat, sys
@@ -52,6 +54,14 @@ def python() -> str:
     return sys.executable
 
 
+def torch_index() -> list[str]:
+    """Where torch's small CPU build is, for machines without a GPU; pip alone would ask it for every package and wait."""
+    if not shutil.which("nvidia-smi"):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{TORCH_CPU}/torch/", timeout=3):
+            return ["--extra-index-url", TORCH_CPU]
+    return []
+
+
 def run(*command: str | Path, **more: object) -> None:
     done = subprocess.run([str(part) for part in command], cwd=ROOT, check=False, **more)
     if done.returncode:
@@ -71,7 +81,7 @@ def main() -> None:
     run(python(), "-m", "venv", "--clear", PLACE)
     pinned = [f"{name}=={version}" for name, version in COLAB.items()]
     torch = (ROOT / "requirements-torch.txt").read_text(encoding="utf-8").strip()
-    run(*pip, *pinned, torch, *([] if shutil.which("nvidia-smi") else TORCH_CPU))
+    run(*pip, *pinned, torch, *torch_index())
     run(
         *pip,
         *pinned,
