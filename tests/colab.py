@@ -55,7 +55,7 @@ def python() -> str:
 
 
 def torch_index() -> list[str]:
-    """Where torch's small CPU build is, for machines without a GPU; pip alone would ask it for every package and wait."""
+    """Where torch's small CPU build is, for machines without a GPU: pip alone would ask there for every package."""
     if not shutil.which("nvidia-smi"):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{TORCH_CPU}/torch/", timeout=3):
             return ["--extra-index-url", TORCH_CPU]
