@@ -53,6 +53,8 @@ def _distances(values: np.ndarray, n_others: int) -> sp.csr_matrix:
 
 def _values(rng: np.random.Generator) -> dict[str, Any]:
     values = rng.integers(0, 9, (rng.integers(7, 9), 3)) + rng.random(3) + np.eye(3)[0]
+    if len(np.unique(values, axis=0)) < len(values):  # of two cells in one direction either may be the nearest
+        return _values(rng)
     return {"values": values * rng.uniform(0.3, 3, (len(values), 1)), "n_neighbors": int(rng.integers(3, 5))}
 
 
