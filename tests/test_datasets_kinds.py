@@ -591,6 +591,30 @@ def test_a_text_whose_type_is_damaged_is_refused_before_hdf5_reads_it(frame, tmp
         read_input(tmp_path / "a.h5ad")
 
 
+def test_a_layer_of_a_loom_file_is_read_when_it_is_named(frame, tmp_path):
+    write_loom(tmp_path / "a.loom", frame)
+    with h5py.File(tmp_path / "a.loom", "r+") as file:
+        file["layers/spliced"] = file["matrix"][:]
+        file["matrix"][:] = 0.5
+    assert not read_input(tmp_path / "a.loom").layers
+    chosen = read_input(tmp_path / "a.loom", layer="spliced").layers["counts"]
+    assert np.array_equal(chosen.toarray() if sparse.issparse(chosen) else chosen, frame.to_numpy())
+    with pytest.raises(DataError, match=r"a\.loom: there is no layer 'other'; the layers are: spliced"):
+        read_input(tmp_path / "a.loom", layer="other")
+
+
+def test_a_table_in_another_encoding_names_it_and_the_fix(frame, tmp_path):
+    frame.index = [f"Zürich_{name}" for name in frame.index]
+    frame.to_csv(tmp_path / "a.csv", encoding="latin-1")
+    with pytest.raises(
+        InputFileError, match=r"a\.csv is damaged or its text is not UTF-8 \(byte 0xfc.*save it as UTF-8"
+    ):
+        read_input(tmp_path / "a.csv")
+    frame.to_csv(tmp_path / "b.csv", encoding="utf-16-le")
+    with pytest.raises(InputFileError, match=r"b\.csv is damaged: zero bytes.*save it as UTF-8 if it is UTF-16"):
+        read_input(tmp_path / "b.csv")
+
+
 def test_a_loom_file_without_names_says_that_they_are_numbers(frame, tmp_path):
     write_loom(tmp_path / "a.loom", frame)
     with h5py.File(tmp_path / "a.loom", "r+") as file:

@@ -169,7 +169,10 @@ def check_text(path: Path) -> list[str]:
     with opener(path, "rb") as file:
         while block := file.read(2**22):
             if 0 in block:
-                raise InputFileError(f"{path} is damaged: zero bytes stand between its letters; copy it again")
+                raise InputFileError(
+                    f"{path} is damaged: zero bytes stand between its letters; copy it again, or save it as UTF-8 if "
+                    "it is UTF-16"
+                )
             last = block[-1:]
     return [] if last == b"\n" else [f"the last line of {path.name} has no end: is the file complete?"]
 
@@ -216,28 +219,39 @@ def _note_genomes(adata: AnnData) -> None:
         )
 
 
-def loom(path: Path | IO[bytes]) -> AnnData:
-    """A loom file: `matrix` (genes x cells), `row_attrs` of the genes, `col_attrs` of the cells; read in blocks."""
+def loom(path: Path | IO[bytes], layer: str | None = None) -> AnnData:
+    """A loom file: `matrix` (genes x cells), `row_attrs` of the genes, `col_attrs` of the cells; of layers only one."""
     import h5py
-    from scipy import sparse
 
     with h5py.File(path) as file:
         matrix, genes, cells = file["matrix"], file["row_attrs"], file["col_attrs"]
-        step = max(1, int(2**26 // (8 * max(1, matrix.shape[1]))))
-        blocks = [sparse.csr_matrix(matrix[i : i + step].astype(np.float32)) for i in range(0, matrix.shape[0], step)]
-        if not blocks:
+        if not matrix.shape[0]:
             raise DataError("this has no genes; give a file with at least one gene and one cell")
         gene_names = _first(genes, _LOOM_GENES, "gene", matrix.shape[0])
         cell_names = _first(cells, _LOOM_CELLS, "cell", matrix.shape[1])
-        adata = assemble(sparse.vstack(blocks, format="csr").T, cell_names, gene_names)
+        adata = assemble(_in_blocks(matrix), cell_names, gene_names)
         for what, attributes, keys in (("cells", cells, _LOOM_CELLS), ("genes", genes, _LOOM_GENES)):
             if not set(keys) & set(attributes):
                 add_notes(adata, f"no names of {what} are there (looked for {', '.join(keys)}); they are numbered")
+        if layer is not None and layer in file.get("layers", {}):
+            adata.layers[layer] = compact(_in_blocks(file["layers"][layer]))
+        elif layer is not None:
+            there = ", ".join(file.get("layers", {})) or "none"
+            raise DataError(f"there is no layer {layer!r}; the layers are: {there}")
         for frame, attributes in ((adata.obs, cells), (adata.var, genes)):
             for key, values in attributes.items():
                 if values.ndim == 1:
                     frame[key] = column(values[:])
     return adata
+
+
+def _in_blocks(matrix: h5py.Dataset) -> Any:
+    """A dense matrix (genes x cells) as a sparse one (cells x genes), without holding it dense."""
+    from scipy import sparse
+
+    step = max(1, int(2**26 // (8 * max(1, matrix.shape[1]))))
+    blocks = [sparse.csr_matrix(matrix[i : i + step].astype(np.float32)) for i in range(0, matrix.shape[0], step)]
+    return sparse.vstack(blocks, format="csr").T
 
 
 def _first(group: h5py.Group, keys: tuple[str, ...], prefix: str, n: int) -> Iterable[Any]:

@@ -80,7 +80,7 @@ def read_input(
     path = Path(path)
     if not path.exists():
         raise InputFileError(f"{path} does not exist; check the spelling or give a dataset's name (scrcl-edu datasets)")
-    reader = _reader(path, genes_in_rows)
+    reader = _reader(path, genes_in_rows, layer)
     with explaining(path):
         adata = reader()
     with naming(path):
@@ -125,7 +125,7 @@ def _round(adata: AnnData) -> None:
     parsers.add_notes(adata, "values were rounded to whole numbers (--round)")
 
 
-def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
+def _reader(path: Path, genes_in_rows: bool | None, layer: str | None) -> Callable[[], AnnData]:
     if path.is_dir():
         return lambda: folders.read(path)
     if path.stat().st_size == 0:
@@ -146,16 +146,16 @@ def _reader(path: Path, genes_in_rows: bool | None) -> Callable[[], AnnData]:
             raise InputFileError(f"{path} is not what its name says: it starts with {start!r}; export it again")
         return lambda: textual.table(path, _TABLES[kind], genes_in_rows=genes_in_rows)
     if start[:2] == _GZIP:
-        return lambda: _hdf5(io.BytesIO(gzip.decompress(path.read_bytes())))
+        return lambda: _hdf5(io.BytesIO(gzip.decompress(path.read_bytes())), layer)
     if start != _HDF5:
         raise InputFileError(
             f"{path} is not an HDF5 file although its name ends in {kind}: it starts with {start!r}; "
             "it may be an error page saved under that name, so download or export it again"
         )
-    return lambda: _hdf5(path)
+    return lambda: _hdf5(path, layer)
 
 
-def _hdf5(path: Path | io.BytesIO) -> AnnData:
+def _hdf5(path: Path | io.BytesIO, layer: str | None) -> AnnData:
     """Recognize the layout by what the file holds: names are used for more than one."""
     import h5py
 
@@ -167,7 +167,7 @@ def _hdf5(path: Path | io.BytesIO) -> AnnData:
     if "mod" in keys or ({"obs", "var"} <= keys and "exprs" not in keys):
         return annotated.h5ad(path)
     if {"matrix", "row_attrs", "col_attrs"} <= keys:
-        return parsers.loom(path)
+        return parsers.loom(path, layer)
     if barcodes:
         return parsers.tenx_h5(path)
     if "exprs" in keys:
@@ -192,6 +192,11 @@ def explaining(path: Path | str) -> Iterator[None]:
         raise InputFileError(f"{path} does not fit into memory; use a machine with more, or fewer cells") from error
     except PermissionError as error:
         raise InputFileError(f"{path} may not be read by you; change its permissions") from error
+    except UnicodeDecodeError as error:
+        raise InputFileError(
+            f"{path} is damaged or its text is not UTF-8 (byte {error.object[error.start]:#x}: {error.reason}); "
+            "save it as UTF-8, or copy it again"
+        ) from error
     except Exception as error:  # half a file makes the formats' libraries stumble in any way
         detail = str(error).strip().splitlines()
         said = detail[0][:100].encode("utf-8", "backslashreplace").decode() if detail else "no detail"
