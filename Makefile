@@ -27,7 +27,7 @@ export NUMBA_NUM_THREADS ?= 1
 with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-.PHONY: help course test lint lessons bench links lock clean python site site-test slides
+.PHONY: help course test lint lessons bench fuzz links lock clean python site site-test slides
 .PHONY: browser-test browser-tasks grade-test hub-test colab-test torchrun-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
@@ -43,6 +43,7 @@ help:
 	@echo "make colab-test    install beside Colab's versions and run a lesson under ipywidgets 7"
 	@echo "make torchrun-test start several workers by torchrun, and kill some"
 	@echo "make bench    measure speed and memory, write benchmarks/results"
+	@echo "make fuzz     damage 2,000 files of every kind that is read, and judge what comes back"
 	@echo "make links    carry pyproject's Repository into badges, citation and notebooks"
 	@echo "make lock     choose exact versions again (requirements.lock, binder/environment.yml)"
 	@echo "make clean    remove $(VENV), caches and build outputs"
@@ -120,6 +121,9 @@ lessons: $(READY)
 
 bench: $(READY)
 	@$(RUN)python -m benchmarks
+
+fuzz: $(READY)
+	@$(RUN)python -m benchmarks.fuzz
 
 links: $(READY)
 	@$(RUN)python -m scrcl_edu.course.links

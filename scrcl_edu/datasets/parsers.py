@@ -68,7 +68,7 @@ def assemble(matrix: Any, cells: Iterable[Any], genes: Iterable[Any]) -> AnnData
 
 def out_of_order(name: str, matrix: Any) -> list[str]:
     """A note when a few rows of a sound matrix are out of order, as damage leaves them."""
-    check_structure(matrix)
+    check_structure(matrix, name)
     rows, total = rows_out_of_order(matrix)
     if not rows:
         return []
