@@ -62,6 +62,7 @@ from scrcl_edu.course import (
 )
 from scrcl_edu.course.drawings.small import draw_smoothing
 from scrcl_edu.course.platform import platform_check
+from scrcl_edu.explorables import explorable
 from scrcl_edu.plotting import PALETTE, embedding, show, type_colors, umap
 from scrcl_edu.recipes import recipe, recipe_names
 
@@ -628,7 +629,7 @@ claim(
 # There is a way to see it at one glance.
 # Think of a **pattern**: one number for each cell.
 # Most patterns come out of S as different patterns.
-# But for a symmetric matrix there are as many special ones as there are cells, the **eigenvectors**, which S merely makes larger or smaller:
+# But for a symmetric matrix there are as many special ones as there are cells, the **[eigenvectors](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#eigenvector)**, which S merely makes larger or smaller:
 #
 # $$S u_k = \lambda_k u_k .$$
 #
@@ -814,10 +815,21 @@ show(
 #
 # Does it help to know one's neighbors?
 # And do more steps help more?
-# Commit yourself first; then we keep the cells after some numbers of steps, each step one product with S.
+# Commit yourself first, then take the steps yourself.
 
 # %%
 predict("steps_by_clarity")
+
+# %% [markdown]
+# Here are the 700 cells with their graph, and $S$ with a row for each cell.
+# Every step replaces each cell by the weighted sum that its row of $S$ asks for; what you see moves as $S^n X$ moves it.
+# Look for three things: what becomes of the clouds, whom a cell at the edge of its type hears, and where the hub goes.
+
+# %%
+explorable("smoothing")
+
+# %% [markdown]
+# Now with numbers: we keep the cells after some numbers of steps, each step one product with S.
 
 # %%
 stages, current = {}, values
@@ -936,25 +948,9 @@ claim(
 # In the end a cell is known only by its number of neighbors, and the loudest are the hubs.
 # (With the plain mean, $D^{-1}(A + I)$, all rows would become exactly equal. S is *not* an average in that sense: its rows do not sum to 1.)
 #
-# Watch it happen, this time on the first two principal components, because a UMAP would hide the lengths.
+# Go back to the cells that you have moved, choose the hub and take ten steps.
 # The rays that grow belong to the hubs: along a ray the degree changes, across the rays the type.
 # So after smoothing, too, directions say more than positions, and the method scales its encodings to length 1 ([lesson 03](03_encoders.ipynb)).
-
-# %%
-views = {
-    step: graphs.principal_components(stage, 2, seed=SEED)  # (n_cells, 2)
-    for step, stage in stages.items()
-}
-
-
-def draw(steps):
-    fig, axes = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
-    title = f"{steps} filter steps"
-    return embedding(views[steps], labels, title=title, axes=axes, names=False)
-
-
-text = "The cells after {steps} filter steps, colored by type"
-slider(draw, alt=text, steps=list(views))
 
 # %%
 explain("what_smoothing_leaves")
@@ -1081,4 +1077,4 @@ print("ours, for all scRNA-seq data:", recipe("robust").filter_steps)
 #
 # **Next:** [03 Encoders](03_encoders.ipynb).
 #
-# **Further reading:** Li, Han and Wu, *Deeper insights into graph convolutional networks for semi-supervised learning*, AAAI 2018 (over-smoothing); Wu et al., *Simplifying graph convolutional networks*, ICML 2019 (the filter alone); Radovanović et al., *Hubs in space*, JMLR 2010; Dann et al., *Differential abundance testing on single-cell data using k-nearest neighbor graphs*, Nature Biotechnology 2022.
+# **Further reading:** Li, Han and Wu, *Deeper insights into graph convolutional networks for [semi-supervised](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#semi-supervised) learning*, AAAI 2018 (over-smoothing); Wu et al., *Simplifying graph convolutional networks*, ICML 2019 (the filter alone); Radovanović et al., *Hubs in space*, JMLR 2010; Dann et al., *Differential abundance testing on single-cell data using k-nearest neighbor graphs*, Nature Biotechnology 2022.

@@ -61,6 +61,7 @@ from scrcl_edu.course import (
     transfer,
 )
 from scrcl_edu.course.platform import platform_check
+from scrcl_edu.explorables import explorable
 from scrcl_edu.fitting import fit
 from scrcl_edu.plotting import PALETTE, embedding, show, umap
 from scrcl_edu.recipes import recipe, recipe_names
@@ -232,6 +233,13 @@ show(
     "ends hold what arrived. Right, all arrows point the other way, and the node that "
     "spoke is the only one that holds anything.",
 )
+
+# %% [markdown]
+# Now turn the edges yourself, drag a head to another node, let other nodes speak; drawing and matrix follow.
+# It begins with the graph from above.
+
+# %%
+explorable("messages")
 
 # %% [markdown]
 # With the graph not turned, nobody hears node 0: information flows against the arrows.

@@ -57,11 +57,11 @@ from scrcl_edu.course import (
     predict,
     quiz,
     reveal,
-    slider,
     transfer,
 )
 from scrcl_edu.course.platform import platform_check
 from scrcl_edu.encoders import unit_rows
+from scrcl_edu.explorables import explorable
 from scrcl_edu.fitting import add_graphs, build
 from scrcl_edu.plotting import PALETTE, embedding, show, umap
 from scrcl_edu.preprocessing import encoder_features, preprocess
@@ -219,32 +219,8 @@ print("in 25ths:", (25 * log_q1[0].exp()).round().int().tolist())
 # %% [markdown]
 # ## Temperature: what does it change?
 #
-# Take one real cell and sort its hidden units by view 1.
 # A low temperature puts all weight on a few units; a high one makes them all the same.
-
-
-# %%
-def draw(temperature):
-    order = e1[0].argsort(descending=True)[:30]
-    fig, axes = plt.subplots(figsize=(4, 3), layout="constrained")
-    views = ("view 1", e1, PALETTE[0], "o"), ("view 2", e2, PALETTE[1], "s")
-    for view, e, color, marker in views:
-        q = log_probabilities(e, temperature)[0].exp()
-        axes.plot(q[order], marker, ms=4, color=color, label=view)
-    axes.axhline(1 / e1.shape[1], color="gray", lw=1, ls=":", label="all equal")
-    axes.set(title=f"temperature {temperature}", ylim=(0, None))
-    axes.set(xlabel="hidden unit, sorted", ylabel="probability")
-    axes.legend(frameon=False)
-    return fig
-
-
-slider(
-    draw,
-    alt="Probabilities of hidden units of one cell in both views, temperature "
-    "{temperature}",
-    start={"temperature": 0.1},
-    temperature=[0.01, 0.03, 0.1, 1.0],
-)
+# How many units a cell uses is told by $e$ to the power of its entropy: 1 when one unit has all the weight, the number of units when all weigh the same.
 
 
 # %%
@@ -451,6 +427,17 @@ claim(
     mine=mine.item(),
     package=package.item(),
 )
+
+# %% [markdown]
+# ### Touch it
+#
+# Forty real cells before training, with the eight hidden units in which they differ most, each row scaled to length 1 again.
+# Drag bars until the two views of a cell agree, and watch both divergences go.
+# Make it colder, and a small disagreement becomes a large one; warmer, and all of them fade.
+# Then guess what the loss makes of cells that are all the same, and collapse them.
+
+# %%
+explorable("temperature")
 
 # %% [markdown]
 # ### A loss that trains, and is wrong
