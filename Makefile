@@ -28,7 +28,7 @@ with = $(PIP) --constraint requirements.lock --no-build-isolation -e ".[$(1)]"
 CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
 .PHONY: help course test lint lessons bench fuzz links lock clean python site site-test slides
-.PHONY: browser-test browser-tasks grade-test hub-test colab-test torchrun-test
+.PHONY: browser-test browser-tasks explore-test grade-test hub-test colab-test torchrun-test
 help:
 	@echo "make course   set up, then run every lesson (profile fast)"
 	@echo "make test     set up, then run every check"
@@ -38,6 +38,7 @@ help:
 	@echo "make slides   slides of every lesson and a printable cheat sheet, into out/slides"
 	@echo "make browser-test  open lessons in JupyterLab in Chromium; screenshots in out/browser"
 	@echo "make browser-tasks  fail and solve every task of the student editions in Chromium (half an hour)"
+	@echo "make explore-test  explorables on pages, in JupyterLab and in Firefox; pictures in out/explorables"
 	@echo "make grade-test    release, collect and grade a lesson with nbgrader"
 	@echo "make hub-test      rehearse a class of eight on a real JupyterHub (as root; needs npm)"
 	@echo "make colab-test    install beside Colab's versions and run a lesson under ipywidgets 7"
@@ -80,6 +81,14 @@ browser-tasks: $(READY)
 	@$(call with,browser)
 	@echo "Failing and solving every task of every student edition in JupyterLab (half an hour); see out/browser/tasks."
 	@SCRCL_EDU_BROWSER_TASKS=$${SCRCL_EDU_BROWSER_TASKS:-all} $(RUN)python -m pytest tests/test_browser_tasks.py
+
+# Firefox, axe-core and its npm are looked for; where one is missing its checks say so and are skipped.
+explore-test: $(READY)
+	@test -n "$(CHROMIUM)" || { echo "There is no Chromium here. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
+	@$(call with,browser)
+	@if command -v npm >/dev/null; then mkdir -p out/axe && npm install --silent --prefix out/axe axe-core@4; fi
+	@echo "Opening the explorables on pages, in JupyterLab and in Firefox (some minutes); pictures go to out/explorables."
+	@SCRCL_EDU_EXPLORE=1 $(RUN)python -m pytest tests/test_explorables.py tests/test_explorables_everywhere.py
 
 grade-test: $(READY)
 	@$(call with,grade)

@@ -83,15 +83,19 @@ def _refuse_unless_local(host: str | bytes | None) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def playwright() -> Iterator[Any]:
+    """What drives browsers."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; make browser-test does it")
+    with api.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Any) -> Iterator[Any]:
     """A Chromium without a window."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; make browser-test does it"
-    )
     from browsing import CHROMIUM
 
     options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+    yield chromium
+    chromium.close()

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path, lessons: Sequence[Path]) -> Iterator[str]:
+def jupyterlab(folder: Path, lessons: Sequence[Path], *, theme: str = "JupyterLab Light") -> Iterator[str]:
     """Address of a JupyterLab that holds these lessons without their outputs; `{name}` in it is a lesson's name.
 
     What a learner does is kept in `progress.json` of the folder.
@@ -39,8 +39,9 @@ def jupyterlab(folder: Path, lessons: Sequence[Path]) -> Iterator[str]:
     for name, text in {
         "notebook-extension/tracker": '{"windowingMode": "none"}',  # every cell is in the page, also out of sight
         "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+        "apputils-extension/themes": f'{{"theme": "{theme}"}}',
     }.items():
-        (settings / name).parent.mkdir(parents=True)
+        (settings / name).parent.mkdir(parents=True, exist_ok=True)
         (settings / f"{name}.jupyterlab-settings").write_text(text, encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

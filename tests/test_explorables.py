@@ -7,7 +7,6 @@ import http.server
 import importlib
 import json
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from browsing import NEEDS_CHROMIUM
 from click.testing import CliRunner
 
 from scrcl_edu import graphs
@@ -31,17 +31,12 @@ from scrcl_edu.explorables.cells import blood
 from scrcl_edu.explorables.making import smoothing as making_smoothing
 from scrcl_edu.explorables.questions import question
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STATIC = storing.PACKAGE / "static"
 each = pytest.mark.parametrize("name", NAMES)
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; on Debian and Ubuntu: apt-get install chromium"),
-]
 
 
 def browser_test(function):
-    for mark in in_browser:
+    for mark in NEEDS_CHROMIUM:
         function = mark(function)
     return function
 
@@ -180,18 +175,6 @@ def test_explore_writes_one_page(tmp_path):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; make explore-test does"
-    )
-    with playwright.sync_playwright() as started:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

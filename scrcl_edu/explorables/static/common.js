@@ -36,7 +36,7 @@ export function frame(element, title, hint) {
   const controls = el("div", { class: "sx-controls", role: "group", "aria-label": `Controls of ${title}` });
   const root = el(
     "section",
-    { class: "sx", "aria-label": title },
+    { class: "sx", "aria-label": title, "data-lm-suppress-shortcuts": true }, // JupyterLab leaves the keys to us
     el("p", { class: "sx-title" }, title),
     el("p", { class: "sx-hint" }, hint),
     controls,

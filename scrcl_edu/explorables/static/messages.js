@@ -76,8 +76,7 @@ export function mount(element, data, { progress }) {
     const shape = curve([i, j]);
     const name = `Edge from ${i} to ${j}, weight ${operator[j][i].toFixed(2)}. Enter turns it around.`;
     const group = svg("g", { class: `sx-edge${arrives ? " sx-arrives" : ""}${k === state.chosen ? " sx-chosen" : ""}`, role: "button", tabindex: 0, "aria-label": name, "data-edge": k },
-      svg("path", { d: shape.line, class: "sx-grip" }), svg("path", { d: shape.line, class: "sx-way" }), svg("path", { d: shape.tip, class: "sx-tip" }),
-      arrives ? svg("text", { x: shape.label[0], y: shape.label[1], "text-anchor": "middle", "aria-hidden": "true" }, `× ${operator[j][i].toFixed(2)}`) : null);
+      svg("path", { d: shape.line, class: "sx-grip" }), svg("path", { d: shape.line, class: "sx-way" }), svg("path", { d: shape.tip, class: "sx-tip" }));
     group.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
@@ -112,11 +111,21 @@ export function mount(element, data, { progress }) {
     group.addEventListener("pointercancel", () => render(), { once: true });
   }
 
+  /** What stands at nodes and edges, above them and out of the way of pointers and of names. */
+  function drawWords(operator) {
+    const word = (x, y, anchor, kind, text) => svg("text", { x, y, "text-anchor": anchor, class: kind }, text);
+    const weights = state.edges.filter(([, j]) => j === state.watched).map(([i, j]) => {
+      const [x, y] = curve([i, j]).label;
+      return word(x, y, "middle", "sx-weight", `× ${operator[j][i].toFixed(2)}`);
+    });
+    const nodes = places.flatMap(([x, y], i) => [word(x, y + 5, "middle", null, `${state.values[i]}`), word(x - RADIUS - 4, y + RADIUS + 4, "end", "sx-small", `${i}`)]);
+    return svg("g", { "aria-hidden": "true", "pointer-events": "none" }, weights, nodes);
+  }
+
   function drawNode(i) {
     const [x, y] = places[i];
     const node = svg("g", { class: `sx-node${i === state.watched ? " sx-chosen" : ""}`, role: "button", tabindex: 0, "aria-pressed": String(i === state.watched), "aria-label": `Watch node ${i}, which says ${state.values[i]}` },
-      svg("circle", { cx: x, cy: y, r: RADIUS }), svg("text", { x, y: y + 5, "text-anchor": "middle" }, `${state.values[i]}`),
-      svg("text", { x: x - RADIUS - 4, y: y + RADIUS + 4, "text-anchor": "end", class: "sx-small" }, `${i}`));
+      svg("circle", { cx: x, cy: y, r: RADIUS }));
     node.addEventListener("click", () => change({ watched: i }));
     node.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
@@ -131,7 +140,7 @@ export function mount(element, data, { progress }) {
     const operator = gcnOperator(n, state.edges);
     const out = times(operator, state.values);
     const j = state.watched;
-    drawing.replaceChildren(...state.edges.map((_, k) => drawEdge(k, operator)), ...places.map((_, i) => drawNode(i)));
+    drawing.replaceChildren(...state.edges.map((_, k) => drawEdge(k, operator)), ...places.map((_, i) => drawNode(i)), drawWords(operator));
     const terms = operator[j].map((weight, i) => [weight, i]).filter(([weight]) => weight > 0);
     const words = terms.map(([weight, i]) => `${weight.toFixed(2)} × ${state.values[i]} (${i === j ? "itself" : `from ${i}`})`);
     sum.textContent = `Node ${j} collects ${words.join(" + ")} = ${out[j].toFixed(2)}`;

@@ -19,7 +19,7 @@ export function mount(element, data, { progress }) {
 
   const view = frame(element, "Smoothing", "Average each cell with its neighbors, again and again. Click a cell to see whom it hears.");
   view.root.classList.add("sx-smoothing");
-  slider(view.controls, { label: "k, counting the cell itself", min: 0, max: data.ks.length - 1, value: data.ks.indexOf(state.k), write: (i) => `${data.ks[i]}` }, (i) => rebuild(data.ks[i]));
+  const size = slider(view.controls, { label: "k, counting the cell itself", min: 0, max: data.ks.length - 1, value: data.ks.indexOf(state.k), write: (i) => `${data.ks[i]}` }, (i) => rebuild(data.ks[i]));
   const step = slider(view.controls, { label: "Steps n of S", min: 0, max: STEPS, value: 0 }, (to) => go(to));
   const chosen = slider(view.controls, { label: "Cell (sorted by type)", min: 0, max: n - 1, value: rank[state.cell] }, (i) => pick(order[i]));
   button(view.controls, "One step", () => go(Math.min(STEPS, state.step + 1)));
@@ -31,7 +31,11 @@ export function mount(element, data, { progress }) {
   legend(mapPanel, types);
   const matrix = canvas(view, panel(view.stage, "S, a row and a column for each cell"), "", 0.86, drawMatrix);
   const lines = chart(panel(view.stage, "What the steps do"), { x: [...Array(STEPS + 1).keys()], low: 0, high: 1, xlabel: "steps", ticks: [0, 5, 10, 15, 20, 25, 30] });
-  const guess = ask(view.root, data.question, progress, () => { state.open = true; render(); });
+  const guess = ask(view.root, data.question, progress, () => {
+    state.open = true;
+    size.set(data.ks.indexOf(15)); // which the question is about
+    rebuild(15);
+  });
   view.stage.append(guess.box);
   state.open = !guess.open;
   map.node.addEventListener("click", (event) => pick(nearestTo(event.offsetX, event.offsetY)));
@@ -92,19 +96,9 @@ export function mount(element, data, { progress }) {
   function drawMap(context, width, height) {
     const where = place(width, height);
     const spots = Array.from({ length: n }, (_, i) => where(i));
-    context.beginPath();
-    const sparse = state.at === stages[state.step] ? 1 : 8; // while cells move, every eighth is drawn with its edges
-    for (let i = 0; i < n; i += sparse) {
-      for (let a = S.start[i]; a < S.start[i + 1]; a += 1) {
-        if (S.other[a] > i) {
-          context.moveTo(...spots[i]);
-          context.lineTo(...spots[S.other[a]]);
-        }
-      }
-    }
-    context.globalAlpha = 0.16;
-    context.strokeStyle = view.color("--line");
-    context.stroke();
+    const parts = state.at === stages[state.step] ? 16 : 1; // of the edges, one sixteenth while cells move
+    [context.globalAlpha, context.strokeStyle] = [0.1, view.color("--muted")];
+    for (let part = 0; part < parts; part += 1) drawEdges(context, spots, part);
     context.globalAlpha = 1;
     spots.forEach(([x, y], i) => spot(context, x, y, i));
     const [cx, cy] = spots[state.cell];
@@ -122,6 +116,19 @@ export function mount(element, data, { progress }) {
     ring(context, ...spots[curves.hub], 13);
     context.setLineDash([]);
     label(context, "hub", ...spots[curves.hub], width);
+  }
+
+  function drawEdges(context, spots, part) { // every sixteenth cell's, so that where many lie it is darker
+    context.beginPath();
+    for (let i = part; i < n; i += 16) {
+      for (let a = S.start[i]; a < S.start[i + 1]; a += 1) {
+        if (S.other[a] > i) {
+          context.moveTo(...spots[i]);
+          context.lineTo(...spots[S.other[a]]);
+        }
+      }
+    }
+    context.stroke();
   }
 
   function spot(context, x, y, i, lit = false) {
@@ -186,7 +193,7 @@ export function mount(element, data, { progress }) {
     const { cell, k, step: now } = state;
     const own = row().filter((j) => j !== cell && typeOf[j] === typeOf[cell]).length;
     const heard = `Cell ${rank[cell]}, ${types[typeOf[cell]].name}, hears ${row().length - 1} neighbors, ${own} of its own type.`;
-    const hub = `The hub with ${S.start[curves.hub + 1] - S.start[curves.hub] - 1} neighbors has ${curves.growth[now].toFixed(1)} times its length.`;
+    const hub = `The row of the hub, with ${S.start[curves.hub + 1] - S.start[curves.hub] - 1} neighbors, is ${curves.growth[now].toFixed(1)} times as long as at first.`;
     const after = `k ${k}, ${now} step${now === 1 ? "" : "s"}`;
     const between = state.open ? `${Math.round(100 * curves.between[now])}% of the differences lie between types. ` : "";
     map.node.setAttribute("aria-label", `700 cells and their graph, ${after}. ${heard} ${hub}`);
