@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from scrcl_edu.classroom.judging import Judged, Limits, _best, _prepared, _with_
 from scrcl_edu.classroom.repairing import repair
 from scrcl_edu.classroom.submissions import Submission, read_submission
 from scrcl_edu.course.build import student_edition
+from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.tasks import catalogue, exercises
 from scrcl_edu.errors import InputFileError, OutputError, SettingsError
 
@@ -267,6 +269,19 @@ def test_repair_puts_the_answers_into_what_was_handed_out(handed_in, tmp_path):
         again = read_submission(next((tmp_path / name).rglob("*.ipynb")), set(NAMES))
         assert set(again.answers) == set(NAMES)
     assert len(given) == len(set(given)) >= 2 * ALL
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_repair_carries_every_answer_of_a_lesson_transfers_too(lesson, tmp_path):
+    notebook = nbformat.read(SOURCE.parents[1] / f"{LESSONS[lesson]}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.metadata = {}
+    write(tmp_path / "in", "ann", ("mine.ipynb", json.dumps(notebook).encode()))
+    assert repair(tmp_path / "in", tmp_path / "out", report=lambda line: None) == {Path("ann/mine.ipynb"): ""}
+    repaired = nbformat.read(next((tmp_path / "out").rglob("*.ipynb")), as_version=4)
+    answers = [cell.source for cell in repaired.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    assert answers
+    assert not any(re.search(r"raise NotImplementedError|^\w+ = None$", text, re.MULTILINE) for text in answers)
 
 
 # What the instructor gives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,10 @@ def repair(
         results[inside] = submission.problem or ("" if number else "nothing in it tells which lesson it is")
         if not results[inside]:
             name = f"{LESSONS[number]}.ipynb"
+            handed = _read(source / name)
             assignment = inside.parts[-2] if len(inside.parts) > 2 else LESSONS[number]
             target = out / owner_of(inside) / assignment / name
-            _write(repaired(submission, _read(source / name)), target, overwrite=overwrite)
+            _write(repaired(read_submission(path, _asked(handed)), handed), target, overwrite=overwrite)
         report(f"{inside}: {results[inside] or 'repaired'}")
     return results
 
@@ -82,16 +84,31 @@ def repaired(submission: Submission, handed_out: Any) -> Any:
     notebook = copy.deepcopy(handed_out)
     given = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     helpers = [text for text in submission.preamble if text not in given]
-    for cell in notebook.cells:
-        marks = cell.metadata.get("nbgrader", {})
-        name = str(marks.get("grade_id", "")).removeprefix("solve_")
-        if not marks.get("solution") or name not in submission.answers:
-            continue
-        begun = [text for text in submission.answers[name] if "raise NotImplementedError" not in text]
-        if begun:
-            cell.source = "\n\n\n".join([*helpers, begun[0]])
+    for cell in filter(_name, notebook.cells):
+        begun = [text for text in submission.answers.get(_name(cell), []) if "raise NotImplementedError" not in text]
+        parts = [*begun[:1], *_assigned(cell.source, submission.preamble)]
+        if parts:
+            cell.source = "\n\n\n".join([*(text for text in helpers if text not in parts), *parts])
             helpers = []
     return notebook
+
+
+def _name(cell: Any) -> str:
+    """What a solution cell asks for; empty for other cells."""
+    marks = cell.metadata.get("nbgrader", {})
+    return str(marks.get("grade_id", "")).removeprefix("solve_") if marks.get("solution") else ""
+
+
+def _asked(notebook: Any) -> set[str]:
+    """Every function that a notebook asks for, transfers among them."""
+    return set(filter(None, map(_name, notebook.cells)))
+
+
+def _assigned(stub: str, preamble: list[str]) -> list[str]:
+    """What a learner put in the place of the stub's `name = None`."""
+    names = re.findall(r"^(\w+) = None$", stub, re.MULTILINE)
+    given = [[text for text in preamble if re.match(rf"{name} = (?!None\b)", text)] for name in names]
+    return [texts[-1] for texts in given if texts]
 
 
 def _read(path: Path) -> Any:
