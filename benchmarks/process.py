@@ -102,9 +102,10 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def staged_fit(adata: AnnData, **settings: Any) -> list[dict[str, Any]]:
     """Run `fit` itself and watch its stages: seconds of each, and the peak of memory when it ended, in MB."""
-    from scrcl_edu import clustering, fitting, inputs
+    from scrcl_edu import clustering, fitting, inputs, training
 
-    watched = [(fitting, name) for name in "preprocess build train embed cluster".split()]
+    watched = [(fitting, name) for name in "preprocess build cluster".split()]
+    watched += [(training, "train"), (training, "embed")]
     watched += [(inputs, "cell_graph"), (inputs, "gene_graph"), (clustering, "estimate_n_clusters")]
     stages: list[dict[str, Any]] = []
     started = time.perf_counter()
