@@ -66,6 +66,11 @@ def test_a_worker_that_dies_ends_the_run_with_one_line_and_any_number_goes_on(de
     assert deviations["killed as 2, resumed as 1"] < EXACT
 
 
+def test_the_model_of_the_cost_knows_what_is_sent(deviations):
+    flags = 2 * 8 - 2  # two of the numbers are flags of one byte each on each worker, where the model counts eight
+    assert deviations["bytes sent"] == pytest.approx(deviations["bytes by the model"], abs=2 * flags + 16)
+
+
 def test_forgetting_the_other_workers_cells_is_another_training(deviations):
     assert deviations["without the sums"] > 1e-3
 

@@ -20,6 +20,7 @@ from scrcl_edu import dropout, training
 from scrcl_edu.graphs import gene_graph
 from scrcl_edu.model import Inputs, Losses, ScRCL
 from scrcl_edu.training import Interrupted, embed, train
+from scrcl_edu.workers import cost
 from scrcl_edu.workers.ordering import cells_of_workers
 from scrcl_edu.workers.team import Team, WorkerLost
 from scrcl_edu.workers.training import train_together
@@ -126,6 +127,19 @@ def with_one_killed(inputs: Inputs, checkpoint: Path) -> str:
     return "nothing"
 
 
+def counted(inputs: Inputs) -> dict[str, float]:
+    """Bytes of an epoch as the workers count them and as the model of the cost does, in float64."""
+    teams: list[Team] = []
+    model, sizes = new_model(0.0), [11, 29]
+    by_workers(2, lambda team: [teams.append(team), train_together(team, model, inputs, sizes=sizes, epochs=2)])
+    first, second = cells_of_workers(inputs.cell_graph.matrix, 2, sizes)
+    between = inputs.cell_graph.matrix[first][:, second]
+    n_rows = sum(np.count_nonzero(between.getnnz(axis)) for axis in (0, 1))
+    size = cost.Problem(40, n_genes=30, n_hidden=9, out_dim=3)
+    twice = cost.bytes_crossing(size, 2, n_rows / 40) * 2  # eight bytes a number instead of four
+    return {"bytes sent": teams[0].account["bytes_per_epoch"], "bytes by the model": twice}
+
+
 def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
     """Largest deviation of any loss, weight or output, each measured by its largest entry."""
     assert one.keys() == other.keys()
@@ -144,6 +158,7 @@ def main() -> None:
     found["no edge is cut"] = apart(trained(islands, 0.0, 2, apart_in_the_graph), trained(islands, 0.0, 0))
 
     dropped = trained(whole, 0.3, 0)
+    found |= counted(whole)
     found["dropout, 2 workers"] = apart(trained(whole, 0.3, 2), dropped)
     checkpoint = Path("halfway.checkpoint")
     stopped_halfway(whole, 2, checkpoint)

@@ -482,6 +482,6 @@ quiz("12")
 # - Choosing the best of many picks up luck; sets that had no say in the choice do not flatter.
 # - "No difference that these sets can show" is a result.
 #
-# **Next:** your own cells.
+# **Next:** [13 Beyond one machine](13_beyond_one_machine.ipynb): the same loss, divided exactly over several processes.
 #
 # **Further reading:** Demšar, *Statistical comparisons of classifiers over multiple data sets*, JMLR 2006; Dwork et al., *The reusable holdout*, Science 2015; Bouthillier et al., *Accounting for variance in machine learning benchmarks*, MLSys 2021.

@@ -1,4 +1,4 @@
-"""The thirteen lessons by number, and where their notebooks are."""
+"""The fourteen lessons by number, and where their notebooks are."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ LESSONS = {
     "10": "10_spatial_domains",
     "11": "11_the_papers_table",
     "12": "12_your_own_part",
+    "13": "13_beyond_one_machine",
 }
 
 
