@@ -263,7 +263,8 @@ def _read(path: Path) -> tuple[AnnData, set[str]]:
         with naming(path):
             done = preprocess(adata, copy=True)
     assert done is not None
-    return adata, set(done.uns["preprocessing"]["notes"])
+    # how many genes there are is said for every small file, and tells nobody that there were more
+    return adata, {note for note in done.uns["preprocessing"]["notes"] if "genes asked for" not in note}
 
 
 def _values(adata: AnnData) -> np.ndarray:

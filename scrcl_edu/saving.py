@@ -14,6 +14,8 @@ import numpy as np
 
 from scrcl_edu.errors import DataError, InputFileError
 from scrcl_edu.files import atomic_path
+from scrcl_edu.hdf5 import check_hdf5
+from scrcl_edu.matrices import check_all
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -111,7 +113,9 @@ def read_result(path: str | Path, key: str = "scrcl") -> AnnData:
     if not path.is_file():
         raise InputFileError(f"{path} is not there as a file; give what `scrcl-edu fit --out` wrote")
     try:
+        check_hdf5(path)
         adata = anndata.read_h5ad(path)
+        check_all(adata)
     except Exception as error:  # whatever a foreign or damaged file makes anndata raise
         raise InputFileError(
             f"{path} is damaged or not an .h5ad file; give what `scrcl-edu fit --out` wrote"

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "scrcl_edu"
 LAYERS = [
-    "errors files plotting threads products memory devices saving neighbors matrices all_cells dropout",
+    "errors files plotting threads products memory devices saving neighbors matrices hdf5 all_cells dropout",
     "datasets preprocessing graphs recipes interpretation",
     "encoders alignment clustering chunks",
     "refinement evaluation baselines rivals consensus doubts parts",

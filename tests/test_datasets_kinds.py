@@ -550,6 +550,14 @@ def test_zero_bytes_in_text_are_refused_before_a_reader_crashes_on_them(name, fr
         read_input(path if name == "a.csv" else path.parent)
 
 
+def test_features_of_other_types_are_left_out_with_a_note(frame, tmp_path):
+    kinds = ["Gene Expression"] * 3 + ["Antibody Capture", "Gene Expressioo"]
+    write_tenx_v3(tmp_path / "a.h5", frame.to_numpy(), CELLS, kinds)
+    read = read_input(tmp_path / "a.h5")
+    assert np.array_equal(dense(read), frame.to_numpy()[:, :3])
+    assert "left out: 1 of type 'Antibody Capture', 1 of type 'Gene Expressioo'" in notes(read)
+
+
 def test_a_list_of_genes_that_is_cut_off_loses_no_gene_silently(frame, tmp_path):
     write_mtx(tmp_path / "run", frame)
     path = tmp_path / "run" / "features.tsv"

@@ -9,14 +9,17 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from scipy import sparse
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import fuzz
 from scrcl_edu.datasets import read_input
 from scrcl_edu.errors import DataError, InputFileError
+from scrcl_edu.saving import read_result
 
 TRIES = 52  # four of each kind
 
@@ -101,6 +104,19 @@ def test_a_heap_that_leads_nowhere_is_refused_before_hdf5_loops_in_it(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputFileError, match=rf"a\.h5ad: this is damaged: the heap of its texts at byte {heap} "):
         read_input(path)
+    with pytest.raises(InputFileError, match=r"a\.h5ad is damaged or not an \.h5ad file; give what `scrcl-edu fit"):
+        read_result(path)
+
+
+@pytest.mark.parametrize("part", ["X", "layers/counts", "obsp/cell_graph"])
+def test_a_result_with_a_damaged_matrix_is_refused_before_it_is_used(part, tmp_path):
+    adata = fuzz._adata(fuzz.table())
+    adata.layers["counts"], adata.obsp["cell_graph"] = adata.X.copy(), sparse.eye_array(fuzz.N_CELLS, format="csr")
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        file[part]["indices"][0] = 10**6
+    with pytest.raises(InputFileError, match=r"a\.h5ad is damaged or not an \.h5ad file"):
+        read_result(tmp_path / "a.h5ad")
 
 
 def test_the_stored_result_is_whole_and_holds_no_bad_outcome(root):

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from scrcl_edu.datasets.hdf5 import check_hdf5
 from scrcl_edu.datasets.parsers import add_notes, out_of_order
 from scrcl_edu.errors import DataError, InputFileError
+from scrcl_edu.hdf5 import check_hdf5
 from scrcl_edu.matrices import check_structure
 
 if TYPE_CHECKING:

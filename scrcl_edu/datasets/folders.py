@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrcl_edu.datasets import annotated, parsers
-from scrcl_edu.datasets.hdf5 import check_hdf5
 from scrcl_edu.errors import DataError, InputFileError
+from scrcl_edu.hdf5 import check_hdf5
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -199,7 +199,9 @@ def _gene_expression(adata: AnnData, kinds: np.ndarray | None) -> AnnData:
         if not keep.any():
             raise DataError(f"no feature is of type 'Gene Expression', only {sorted(set(kinds))}; give expression data")
         if not keep.all():
+            others = ", ".join(f"{(kinds == kind).sum()} of type {kind!r}" for kind in sorted(set(kinds[~keep]))[:6])
             adata = adata[:, keep].copy()
+            add_notes(adata, f"features that are no genes were left out: {others}")
     _note_genomes(adata)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

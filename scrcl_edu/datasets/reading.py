@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrcl_edu.datasets import annotated, folders, parsers, textual
-from scrcl_edu.datasets.hdf5 import check_hdf5
 from scrcl_edu.errors import DataError, InputFileError, ScrclError, SettingsError
+from scrcl_edu.hdf5 import check_hdf5
 from scrcl_edu.matrices import check_all
 
 if TYPE_CHECKING:
