@@ -142,6 +142,11 @@ def test_a_widget_carries_its_twin_and_one_module_without_imports(widget):
     assert re.findall(r"^export .*", widget._esm, re.MULTILINE) == ["export default {"]
 
 
+def test_explorables_of_one_notebook_have_one_style_sheet_since_front_ends_keep_one_for_a_class(widget):
+    assert explorable("temperature")._css == widget._css
+    assert ".sx-bar-1" in widget._css
+
+
 def test_a_guess_in_a_widget_lands_in_the_progress_file(widget, monkeypatch):
     asked = widget.data["question"]
     widget.guesses = {asked["task"]: {"guess": asked["options"][1], "truth": asked["truth"], "status": "far"}}

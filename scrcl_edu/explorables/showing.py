@@ -73,7 +73,8 @@ def _widget_class() -> Any:
             given = data(name)
             self.name, self.tasks = name, _tasks(given)
             kept = {task: guess for task in self.tasks if (guess := guess_of(task)) is not None}
-            super().__init__(_esm=notebook_module(name), _css=style([name]), data=given, guesses=kept)
+            # One style sheet for all: a front end keeps one for each class of widgets.
+            super().__init__(_esm=notebook_module(name), _css=style(), data=given, guesses=kept)
             self.observe(self._guessed, names="guesses")
 
         def _guessed(self, change: Any) -> None:

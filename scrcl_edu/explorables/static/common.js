@@ -36,7 +36,7 @@ export function frame(element, title, hint) {
   const controls = el("div", { class: "sx-controls", role: "group", "aria-label": `Controls of ${title}` });
   const root = el(
     "section",
-    { class: "sx", "aria-label": title, "data-lm-suppress-shortcuts": true }, // JupyterLab leaves the keys to us
+    { class: "sx", "aria-label": title, focusin: ownKeys },
     el("p", { class: "sx-title" }, title),
     el("p", { class: "sx-hint" }, hint),
     controls,
@@ -65,6 +65,11 @@ export function frame(element, title, hint) {
     onTheme: (redraw) => themed.push(redraw),
     tidy: (leave) => leaving.push(leave),
   };
+}
+
+/** JupyterLab takes the arrow keys for its cells, from wherever this mark is not. */
+function ownKeys({ target }) {
+  target.setAttribute("data-lm-suppress-shortcuts", "");
 }
 
 /** Whether the page around an element is dark: what it says itself comes before what the system prefers. */

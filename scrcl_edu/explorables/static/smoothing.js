@@ -97,7 +97,7 @@ export function mount(element, data, { progress }) {
     const where = place(width, height);
     const spots = Array.from({ length: n }, (_, i) => where(i));
     const parts = state.at === stages[state.step] ? 16 : 1; // of the edges, one sixteenth while cells move
-    [context.globalAlpha, context.strokeStyle] = [0.1, view.color("--muted")];
+    [context.globalAlpha, context.strokeStyle] = [0.06, view.color("--muted")];
     for (let part = 0; part < parts; part += 1) drawEdges(context, spots, part);
     context.globalAlpha = 1;
     spots.forEach(([x, y], i) => spot(context, x, y, i));
