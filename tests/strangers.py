@@ -103,7 +103,7 @@ STRANGERS = [
     ("unit_rows", lambda x: x / x.norm(dim=1, keepdim=True) ** 3, "factor for each row|length|power"),
     ("unit_rows", own_column, "factor for each row|length"),
     ("unit_rows", lambda x: normalize(x, dim=1) / 2, "1/2 of|0.5 times|half"),
-    ("unit_rows", lambda x: normalize(x, dim=1) - normalize(x, dim=1).mean(0), "in each column|centered|mean 0"),
+    ("unit_rows", lambda x: normalize(x, dim=1) - normalize(x, dim=1).mean(0), "mean of each column"),
     ("view_1", lambda x, w, b: normalize((x @ w + b).exp(), dim=1), "ReLU|exp"),
     # alignment
     ("log_probabilities", lambda e, t: logs(e, t) / np.log(2), "base 2"),
@@ -158,7 +158,7 @@ STRANGERS = [
     ("report_over_seeds", lambda scores: OWN["report_over_seeds"](scores)[::-1], "order|first|swapped"),
     ("pick_start", lambda inertias, accuracies: int(np.argmax(inertias)), "lowest|largest|smallest|highest"),
     ("scale_and_clip", lambda x: np.minimum(x / x.std(0, ddof=1), 5), "cut off at 5"),
-    ("scale_and_clip", lambda x: OWN["scale_and_clip"](x) - OWN["scale_and_clip"](x).mean(0), "in each column|mean 0"),
+    ("scale_and_clip", lambda x: OWN["scale_and_clip"](x) - OWN["scale_and_clip"](x).mean(0), "mean of each column"),
     ("spatial_graph", lambda x, n: sp.triu(OWN["spatial_graph"](x, n)).tocsr(), "symmetric|other side"),
     ("majority_vote", lambda clusters, x, n: clusters, "as it came in"),
     ("majority_vote", lambda clusters, x, n: OWN["majority_vote"](clusters, x, n) + 1, "plus 1"),

@@ -25,6 +25,11 @@ def signed(rng):
     return rng.normal(size=(5, 4))
 
 
+def no_mean(rng):
+    x = signed(rng)
+    return x - x.mean(0)
+
+
 def square_matrix(rng):
     return rng.normal(size=(5, 5))
 
@@ -103,6 +108,10 @@ APPLIED = [
     ("other base", positive, lambda x: x / np.log(10)),
     ("factor", signed, lambda x: 3 * x),
     ("factor", signed, lambda x: x / 7),
+    ("centered", signed, lambda x: x - x.mean(0)),
+    ("centered", signed, lambda x: x - x.mean(1, keepdims=True)),
+    ("centered", lambda rng: signed(rng) - 3, lambda x: x - x.mean()),
+    ("centered", no_mean, lambda x: x + COLUMNS),
     ("complement", positive, lambda x: 1 - x),
     ("complement", mask, lambda x: ~x),
     ("offset", signed, lambda x: x + 2),
@@ -139,6 +148,7 @@ APPLIED = [
     ("columns in another order", signed, lambda x: x[:, [1, 3, 0, 2]]),
     ("moved", lambda rng: rng.normal(size=6), lambda x: np.append(x[1:], 0)),
     ("moved", signed, lambda x: np.vstack([0 * x[:1], x[:-1]])),
+    ("shifted positions", lambda rng: rng.permutation(8), lambda x: x - (x > 2)),
     ("entries in another order", lambda rng: rng.normal(size=6), lambda x: x[[3, 0, 4, 1, 5, 2]]),
     ("diagonal", square_matrix, but_diagonal),
     ("diagonal", square_matrix, lambda x: x * np.eye(5)),
@@ -221,6 +231,26 @@ def test_a_factor_that_is_a_size_of_the_input_gets_its_name():
     assert "times the number of rows of x" in relation_over_inputs(sums, sizes).text
     less = [(mean / (size["the number of rows of x"] - 1), mean) for mean, size in zip(means, sizes, strict=True)]
     assert "divided by the number of rows of x, less one" in relation_over_inputs(less, sizes).text
+
+
+def test_a_factor_that_is_a_quotient_of_two_sizes_gets_their_names():
+    sizes = [{"the number of rows of x": n, "the number of columns of x": m} for n, m in ((4, 3), (5, 2), (7, 3))]
+    means = [np.random.default_rng(n).normal(size=3) for n in range(3)]
+    turned = [
+        (mean * size["the number of rows of x"] / size["the number of columns of x"], mean)
+        for mean, size in zip(means, sizes, strict=True)
+    ]
+    found = relation_over_inputs(turned, sizes)
+    assert found.name == "quotient of sizes"
+    assert "times the number of rows of x and divided by the number of columns of x" in found.text
+
+
+def test_a_wrong_diagonal_that_is_the_same_everywhere_is_told():
+    x = np.random.default_rng(0).normal(size=(5, 5))
+    for own, words in ((1, "too early or too late"), (0, "identity missing"), (0.5, "0.5 everywhere")):
+        y = x.copy()
+        np.fill_diagonal(y, own)
+        assert words in relation(y, x).text
 
 
 def test_single_numbers_of_several_inputs_are_seen_together():

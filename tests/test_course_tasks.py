@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scrcl_edu.course.calling import call
-from scrcl_edu.course.checking import judge, shows
+from scrcl_edu.course.causes import shows
+from scrcl_edu.course.checking import judge
 from scrcl_edu.course.guesses import Choice, Number
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.quizzes import questions

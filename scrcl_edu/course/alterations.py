@@ -6,6 +6,7 @@ mistakes down for each exercise. The reference is called with altered arguments,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import combinations, permutations
 from typing import Any
@@ -29,6 +30,9 @@ def altered(arguments: Arguments) -> Iterator[tuple[str, str, Arguments]]:
         if kind(a) == kind(b) and getattr(a, "shape", ()) == getattr(b, "shape", ()) and kind(a) != "a string":
             words = f"is the right one with {first} and {second} exchanged"
             yield "swapped arguments", words, arguments | {first: b, second: a}
+            for kept, other in ((first, second), (second, first)):
+                words = f"is the right one with {kept} in the place of {other} as well: is {other} used?"
+                yield "one for both", words, arguments | {other: arguments[kept]}
     yield from _orders(arguments)
 
 
@@ -53,16 +57,51 @@ def _others(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
         yield "not used", f"with a {name} of 1: is {name} used?", 1.0
         yield "not used", f"with a {name} of 0: is {name} used?", 0.0
         yield "sign turned", f"with the sign of {name} turned", -value
+        yield "used twice", f"with {name} squared: does it enter two times?", float(value) ** 2
+        yield "root taken", f"with the root of {name} in its place", abs(float(value)) ** 0.5
+        yield "half", f"with half of {name}", value / 2
+        yield "double", f"with twice {name}", value * 2
     elif _numeric(value):
         yield "not used", f"if {name} were zero everywhere: is {name} used?", value * 0
         yield "sign turned", f"with the sign of {name} turned", -value
         yield "used twice", f"with twice {name}: does it enter two times?", value * 2
+        yield "half", f"with half of {name}", value / 2
+        yield from _prepared(name, value)
         if value.ndim == 2 and value.shape[1] > 1 and not sp.issparse(value):
             yield "one column", f"if {name} had its first column only", value[:, :1]
         if value.ndim == 2 and value.shape[0] == value.shape[1]:
             yield "not used", f"if {name} joined everyone with everyone: is {name} used?", _everyone(value)
             turned = value.T.tocsr() if sp.issparse(value) else value.T
             yield "turned", f"with {name} transposed: which of its axes is which?", turned
+
+
+def _prepared(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
+    """An argument after a step that was not asked for."""
+    if value.ndim == 2 and value.shape[0] == value.shape[1]:
+        own = sp.identity(value.shape[0], format="csr") if sp.issparse(value) else _identity(value)
+        yield "self-loops added", f"with self-loops added to {name}, on top of those that it may have", value + own
+        return
+    if sp.issparse(value):
+        return
+    if value.ndim == 2 and value.shape[1] > 1:
+        for axis, line in ((1, "row"), (0, "column")):
+            length, total = (value * value).sum(axis, keepdims=True) ** 0.5, value.sum(axis, keepdims=True)
+            each = f"with each {line} of {name}"
+            yield "scaled first", f"{each} scaled to length 1 first", value / length
+            yield "scaled first", f"{each} divided by its sum first", value / total
+            yield "centered first", f"{each} less its mean", value - total / value.shape[axis]
+    yield "squared first", f"with the entries of {name} squared first", value * value
+    yield "without signs", f"with the signs of {name} taken off first", abs(value)
+    yield "cut at zero", f"with the negative entries of {name} set to 0 first", value * (value > 0)
+    for word in ("exp", "log1p", "expm1", "sqrt", "log"):
+        given = getattr(value, word)() if hasattr(value, word) else getattr(np, word)(value)
+        yield f"{word} first", f"with {word} of {name} in its place", given
+
+
+def _identity(value: Any) -> Any:
+    own = value * 0
+    own[range(len(own)), range(len(own))] = 1
+    return own
 
 
 def _everyone(graph: Any) -> Any:
@@ -93,6 +132,8 @@ def alteration(reference: Callable[..., Any], attempts: list[tuple[Arguments, Ou
     -------
     Short name, and a clause that goes on after "your result"; two empty texts when there is none.
     """
+    if _says_little(attempts):
+        return "", ""
     found = _of_one(reference, *attempts[0])
     for arguments, outcome, expected in attempts[1:]:
         if not found:
@@ -101,6 +142,13 @@ def alteration(reference: Callable[..., Any], attempts: list[tuple[Arguments, Ou
         here = _of_one(reference, arguments, outcome, expected, only=set(found))
         found = {key: words for key, words in found.items() if key in here or (right and key[0] != "as it came")}
     return (next(iter(found))[0], next(iter(found.values()))) if found else ("", "")
+
+
+def _says_little(attempts: list[tuple[Arguments, Outcome, Outcome]]) -> bool:
+    """Whether all wrong results are one and the same word or whole number, which many alterations give by chance."""
+    wrong = [outcome.value for _, outcome, expected in attempts if not _equal(outcome.value, expected.value)]
+    few = all(isinstance(value, bool | int | str | np.integer) for value in wrong)
+    return few and len({str(value) for value in wrong}) < 2
 
 
 def _of_one(
@@ -117,7 +165,10 @@ def _of_one(
             found["as it came", name] = f"is {name} as it came in: nothing was done to it"
         elif getattr(value, "ndim", 0) == 2 and kind(value) == kind(outcome.value) and _equal(value.T, outcome.value):
             found["as it came", name] = f"is {name}, turned over: nothing else was done to it"
-    for short, words, other in altered(arguments):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        alterations = list(altered(arguments))
+    for short, words, other in alterations:
         if only is None or (short, words) in only:
             theirs = call(reference, other)
             if theirs.error is None and _equal(theirs.value, outcome.value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -143,6 +144,27 @@ def _array_difference(got: Any, expected: Any, name: str) -> str | None:
     if _agree(a.astype(float), b.astype(float), single=_single(got) or _single(expected)):
         return None
     return f"{name} has other values{_where(a.astype(float), b.astype(float))}."
+
+
+def distance(got: Any, expected: Any) -> float:
+    """How far apart two values are, relative to the size of the second: 0 when equal, infinite when not alike.
+
+    Of numbers the mean absolute difference counts, of true/false values and whole numbers the share that differs.
+    """
+    text, leaves = parts(got, expected)
+    if text or not all(comparable(a, b) and np.shape(a) == np.shape(b) for a, b, _ in leaves):
+        return math.inf
+    total = 0.0
+    for one in leaves:
+        a, b = numbers(one[0]), numbers(one[1])
+        if {a.dtype.kind, b.dtype.kind} - set("biuf"):
+            return math.inf
+        if b.dtype.kind == "f":
+            gap, size = np.abs(a - b).mean(), max(np.abs(b).mean(), 1e-300)
+            total += float(gap / size) if np.isfinite(gap) else math.inf
+        else:
+            total += float((a != b).mean())
+    return total
 
 
 def comparable(got: Any, expected: Any) -> bool:

@@ -75,19 +75,37 @@ def gradient_slip(exercise: Exercise, function: Callable[..., Any]) -> str:
             got = np.zeros_like(expected) if theirs.value[name] is None else theirs.value[name]
             scale = np.abs(expected).max()
             if not np.allclose(got, expected, rtol=1e-4, atol=1e-5 * scale):
-                return f"The values are right, but the gradient by {name} is not{_how(got, expected)}"
+                return f"The values are right, but the gradient by {name} is not{_how(got, expected, arguments[name])}"
     return ""
 
 
-def _how(got: np.ndarray, expected: np.ndarray) -> str:
+def _how(got: np.ndarray, expected: np.ndarray, argument: Any) -> str:
     if not got.any():
         return ": it is zero. That argument is detached on its way, so training would never move it."
     if not np.isfinite(got).all():
         return ": it is infinite or NaN somewhere. Where is a root, a logarithm or a quotient taken of zero?"
+    if _along_rows(expected - got, argument.detach().double().numpy()):
+        return (
+            ": each row is off by a multiple of the argument's own row, as it is when the length of a row is treated "
+            "as a constant. It changes with the row."
+        )
     found = relation(got, expected)
+    if found and found.name == "centered":
+        flows, mean = ("flows", "does not") if "taken off" in found.text else ("does not flow", "does")
+        return f": it {found.text}. In yours a gradient {flows} through a mean, and in the expected one it {mean}."
     if found:
-        return f": {found.text}. Is an argument detached at one place where it is used?"
+        return (
+            f": {found.text}. Is an argument detached at one place where it is used, or not detached where it should?"
+        )
     return ". Is an argument detached at one place where it is used, or a constant treated as one that it is not?"
+
+
+def _along_rows(gap: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether each row of a gap is a multiple of the same row of another matrix."""
+    if gap.ndim != 2 or gap.shape[1] < 2:
+        return False
+    along = (gap * rows).sum(1, keepdims=True) / np.maximum((rows * rows).sum(1, keepdims=True), 1e-300) * rows
+    return bool(np.allclose(gap, along, atol=1e-6 * np.abs(gap).max(initial=0)))
 
 
 def cost_slip(exercise: Exercise, function: Callable[..., Any]) -> str:

@@ -114,6 +114,21 @@ def _permuted(got: np.ndarray, expected: np.ndarray, axis: int) -> str | None:
     return f"has the right {AXES[axis]} in another order"
 
 
+def shifted_positions(got: np.ndarray, expected: np.ndarray) -> str | None:
+    """Positions counted among what is left after something was taken out."""
+    if got.shape != expected.shape or got.dtype.kind not in "iu" or expected.dtype.kind not in "iu" or got.size < 4:
+        return None
+    gap = expected.astype(int) - got
+    if np.isin(expected, [0, 1]).all() or set(np.unique(gap)) != {0, 1} or gap.sum() < 2:
+        return None
+    if gap[expected == expected.min()].any():  # nothing stands before the first
+        return None
+    return (
+        f"is one too small at {gap.sum()} of {gap.size} places and right at the others, as positions are that were "
+        "counted after something had been taken out before them"
+    )
+
+
 def entries_in_another_order(got: np.ndarray, expected: np.ndarray) -> str | None:
     if got.shape != expected.shape or got.size < 3 or np.unique(expected).size < 3:
         return None
@@ -125,8 +140,16 @@ def diagonal(got: np.ndarray, expected: np.ndarray) -> str | None:
         return None
     own = np.eye(len(got), dtype=bool)
     if close(got[~own], expected[~own]):
-        return "is right but for the diagonal"
+        return f"is right but for the diagonal{_all_of(got.diagonal())}"
     return "is right on the diagonal only" if close(got[own], expected[own]) and expected[own].any() else None
+
+
+def _all_of(own: np.ndarray) -> str:
+    """What stands on a wrong diagonal, when it is the same everywhere."""
+    if np.ptp(own.astype(float)) > 0:
+        return ""
+    guess = {0.0: ". Is the identity missing?", 1.0: ". Was the identity added too early or too late?"}
+    return f", where yours is {own[0]:.4g} everywhere{guess.get(float(own[0]), '')}"
 
 
 def triangle(got: np.ndarray, expected: np.ndarray) -> str | None:
@@ -242,6 +265,7 @@ PLACES = {
     "rows in another order": rows_in_another_order,
     "columns in another order": columns_in_another_order,
     "moved": moved,
+    "shifted positions": shifted_positions,
     "entries in another order": entries_in_another_order,
     "triangle": triangle,
     "symmetry": symmetrized,

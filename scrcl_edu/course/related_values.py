@@ -238,6 +238,22 @@ def _shifted_along(got: np.ndarray, expected: np.ndarray, axis: int) -> str | No
     return f"is off by one number in each {line}{f' (your {line}s have mean 0)' if centered else ''}"
 
 
+def centered(got: np.ndarray, expected: np.ndarray) -> str | None:
+    """The mean of each row or column taken off, or of everything."""
+    if got.shape != expected.shape or got.ndim == 0 or not _numbers(expected):
+        return None
+    for axis, what in ((0, "each column" if got.ndim > 1 else "all"), (1, "each row"), (None, "all")):
+        if axis == 1 and got.ndim < 2:
+            continue
+        mean = expected.astype(float).mean(axis, keepdims=True)
+        if expected.shape[axis or 0] > 1 and not np.allclose(mean, 0) and close(got, expected - mean):
+            return f"is the expected one with the mean of {what} taken off"
+        mean = got.astype(float).mean(axis, keepdims=True)
+        if got.shape[axis or 0] > 1 and not np.allclose(mean, 0) and close(got - mean, expected):
+            return f"still has the mean of {what} in it, which the expected one has not"
+    return None
+
+
 def softmax_elsewhere(got: np.ndarray, expected: np.ndarray) -> str | None:
     """A softmax, or its logarithm, over another axis or over everything: one factor for each row and column."""
     if got.ndim != 2 or got.shape != expected.shape or min(got.shape) < 2:
@@ -324,6 +340,7 @@ VALUES = {
     "constant": constant,
     "sign": sign,
     "other base": other_base,
+    "centered": centered,
     "factor": factor,
     "complement": complement,
     "offset": offset,

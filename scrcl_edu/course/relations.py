@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
@@ -102,9 +103,9 @@ def _named_factor(pairs: list[Pair], sizes: list[dict[str, int]]) -> Relation | 
     known = [ratio for ratio in ratios if ratio is not None]
     if len(pairs) < 2 or len(known) < len(pairs) or not any(known) or np.ptp(known) < 1e-6 * abs(known[0]):
         return None
+    plain = {name: np.array([one[name] for one in sizes], dtype=float) for name in sizes[0]}
     counted: dict[str, np.ndarray] = {}
-    for name in sizes[0]:
-        n = np.array([one[name] for one in sizes], dtype=float)
+    for name, n in plain.items():
         counted |= {
             name: n,
             f"{name}, less one": n - 1,
@@ -118,5 +119,11 @@ def _named_factor(pairs: list[Pair], sizes: list[dict[str, int]]) -> Relation | 
         if np.allclose(known, 1 / value, rtol=1e-4):
             return Relation(
                 "factor of a size", f"is the expected one divided by {words}: a mean where a sum is asked for?"
+            )
+    for (a, over), (b, under) in permutations(plain.items(), 2):
+        if (under > 0).all() and np.allclose(known, over / under, rtol=1e-4):
+            return Relation(
+                "quotient of sizes",
+                f"is the expected one times {a} and divided by {b}: which is summed over, which averaged?",
             )
     return None

@@ -40,13 +40,16 @@ def one_cluster_accuracy(labels: np.ndarray) -> float:
     return evaluation.accuracy(labels, np.zeros(len(labels), dtype=int))
 
 
+_NAMES = ["B cell", "T cell", "monocyte"]
+
+
 def _counts(rng: np.random.Generator) -> dict[str, Any]:
     return {"counts": rng.poisson(0.6, (rng.integers(3, 6), rng.integers(6, 9)))}
 
 
 def _labels(rng: np.random.Generator) -> dict[str, Any]:
     sizes = rng.permutation([7, 3, 2]) + rng.integers(0, 2, 3)
-    return {"labels": rng.permutation(np.repeat(["B cell", "T cell", "monocyte"], sizes))}
+    return {"labels": rng.permutation(np.repeat(_NAMES, sizes))}
 
 
 TASKS = (
@@ -121,7 +124,11 @@ TASKS = (
             Mutant(
                 "first class",
                 lambda labels: np.mean(labels == labels[0]),
-                "You compared with the class of the first cell. The order of the cells must not matter.",
+                "You took the share of one class that is not always the largest: that of the first cell, or the first "
+                "in the alphabet. Neither order nor names may matter.",
+                sign=lambda result, arguments: (
+                    result in [np.mean(arguments["labels"] == x) for x in arguments["labels"]]
+                ),
             ),
         ),
         hints=(

@@ -51,6 +51,13 @@ def _with_itself(counts: np.ndarray) -> np.ndarray:
     return np.sort(np.argsort(-cosine, axis=1, kind="stable")[:, :2], axis=1)
 
 
+def _zero_for_itself(counts: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(counts, axis=1)
+    cosine = counts @ counts.T / np.outer(length, length)
+    np.fill_diagonal(cosine, 0)
+    return np.sort(np.argsort(-cosine, axis=1, kind="stable")[:, :2], axis=1)
+
+
 def _farthest(counts: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(counts, axis=1)
     cosine = counts @ counts.T / np.outer(length, length)
@@ -107,7 +114,10 @@ TASKS = (
         symptom="Cells 0 and 2 have the same proportions, so that the cosine of the two is 1. What does the first "
         "column of the sorted row hold then?",
         inputs=_three_of_a_kind,
-        edge_cases=({"counts": np.array([[1.0, 0.0], [2.0, 0.0], [4.0, 0.0]])},),
+        edge_cases=(
+            {"counts": np.array([[1.0, 0.0], [2.0, 0.0], [4.0, 0.0]])},
+            {"counts": np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])},  # cell 0 shares nothing with the others
+        ),
         alternative=_by_loop,
         mutants=(
             Mutant(
@@ -115,6 +125,12 @@ TASKS = (
                 _with_itself,
                 "Nobody is left out now, so a cell may be one of its own two nearest. Take it out of the race before "
                 "you sort.",
+            ),
+            Mutant(
+                "zero for itself",
+                _zero_for_itself,
+                "A cell that has nothing in common with the others has cosine 0 with them, and your 0 for the cell "
+                "itself is no lower than that. Give it a value that no cosine can have.",
             ),
             Mutant("farthest", _farthest, "These are the two cells that are least alike: a cosine is large for near."),
             Mutant(

@@ -64,42 +64,55 @@ def select_genes(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
     return preprocessing.highly_variable(log_values, n_top_genes)
 
 
-def _by_bins(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
-    return _largest(_standardized(log_values), n_top_genes)
+def _standard(x: pd.Series, bins: Any, *, ddof: int = 1) -> pd.Series:
+    return (x - bins.transform("mean")) / bins.transform("std", ddof=ddof)
 
 
-def _standardized(
-    log_values: np.ndarray,
-    *,
-    cut: Callable = pd.cut,
-    scale: Callable = np.log1p,
-    alone: float = 1.0,
-    log: bool = True,
-) -> pd.Series:
-    table = _moments(log_values)
-    table["dispersion"] = table["dispersion"] if log else np.exp(table["dispersion"])
-    groups = table.groupby(cut(scale(table["mean"]), 20), observed=True)["dispersion"]
-    standard = (table["dispersion"] - groups.transform("mean")) / groups.transform("std")
-    return standard.where(groups.transform("size") > 1, alone)
+# What learners take in place of each step of the choice; a sign looks for two wrong steps at once.
+STEPS: dict[str, dict[str, Callable]] = {
+    "values": {"right": np.expm1, "as they are": np.asarray},
+    "statistic": {
+        "right": lambda mean, variance: np.log(variance / mean),
+        "without its log": lambda mean, variance: variance / mean,
+        "variance": lambda mean, variance: variance,
+        "mean": lambda mean, variance: mean,
+        "squared deviation": lambda mean, variance: variance / mean**2,
+    },
+    "bins": {
+        "right": lambda mean: pd.cut(np.log1p(mean), 20),
+        "of the mean": lambda mean: pd.cut(mean, 20),
+        "of equal size": lambda mean: pd.qcut(mean, 20),
+    },
+    "standard": {
+        "right": lambda x, bins: _standard(x, bins).where(bins.transform("size") > 1, 1),
+        "by n": lambda x, bins: _standard(x, bins, ddof=0).where(bins.transform("size") > 1, 1),
+        "alone": lambda x, bins: _standard(x, bins),
+        "mean only": lambda x, bins: x - bins.transform("mean"),
+        "not at all": lambda x, bins: x,
+    },
+    "order": {"right": lambda x: -x, "upwards": lambda x: x},
+}
 
 
-def _less_the_bin(log_values: np.ndarray) -> pd.Series:
-    table = _moments(log_values)
-    return table["dispersion"] - table.groupby(pd.cut(np.log1p(table["mean"]), 20), observed=True)[
-        "dispersion"
-    ].transform("mean")
-
-
-def _moments(log_values: np.ndarray) -> pd.DataFrame:
-    values = np.expm1(log_values)
-    mean, variance = values.mean(axis=0), values.var(axis=0, ddof=1)
-    return pd.DataFrame({"mean": mean, "variance": variance, "dispersion": np.log(variance / mean)})
-
-
-def _largest(scores: np.ndarray, n_top_genes: int) -> np.ndarray:
+def _chosen(log_values: np.ndarray, n_top_genes: int, **wrong: str) -> np.ndarray:
+    step = {name: ways[wrong.get(name, "right")] for name, ways in STEPS.items()}
+    values = step["values"](log_values)
+    mean = pd.Series(values.mean(axis=0))
+    statistic = step["statistic"](mean, pd.Series(values.var(axis=0, ddof=1)))
+    scores = step["standard"](statistic, statistic.groupby(step["bins"](mean), observed=True))
     mask = np.zeros(len(scores), dtype=bool)
-    mask[np.argsort(-np.asarray(scores), kind="stable")[:n_top_genes]] = True
+    mask[np.argsort(step["order"](scores), kind="stable")[:n_top_genes]] = True
     return mask
+
+
+def _wrong_step(name: str, message: str, **wrong: str) -> Mutant:
+    ((step, way),) = wrong.items()
+
+    def sign(result: Any, arguments: dict[str, Any]) -> bool:
+        others = ({other: found, step: way} for other, ways in STEPS.items() if other != step for found in ways)
+        return any(np.array_equal(_chosen(**arguments, **two), result) for two in others)
+
+    return Mutant(name, lambda log_values, n_top_genes: _chosen(log_values, n_top_genes, **wrong), message, sign)
 
 
 def _with_empty(rng: np.random.Generator) -> dict[str, Any]:
@@ -269,98 +282,70 @@ TASKS = (
         minutes=8,
         reference=select_genes,
         inputs=_log_values,
-        alternative=_by_bins,
+        alternative=_chosen,
         mutants=(
-            Mutant(
+            _wrong_step(
                 "by mean",
-                lambda log_values, n_top_genes: _largest(_moments(log_values)["mean"], n_top_genes),
-                "You chose the genes with the highest mean. They are high in every cell and tell no type from another.",
+                "You chose by the mean. Genes of high mean are high in every cell and tell no type from another.",
+                statistic="mean",
             ),
-            Mutant(
-                "the smallest",
-                lambda log_values, n_top_genes: _largest(-_standardized(log_values), n_top_genes),
-                "You chose the genes that vary least: argsort starts with the smallest.",
-            ),
-            Mutant(
-                "bins of equal size",
-                lambda log_values, n_top_genes: _largest(_standardized(log_values, cut=pd.qcut), n_top_genes),
-                "Your bins hold equally many genes (qcut). They should be equally wide in log(1 + mean) (cut).",
-            ),
-            Mutant(
-                "bins of the mean itself",
-                lambda log_values, n_top_genes: _largest(_standardized(log_values, scale=np.asarray), n_top_genes),
-                "Your bins are of equal width in the mean. Nearly all genes then share the first; use log(1 + mean).",
-            ),
-            Mutant(
-                "alone in its bin",
-                lambda log_values, n_top_genes: _largest(_standardized(log_values, alone=np.nan), n_top_genes),
-                "A gene alone in its bin has no standard deviation, so its value is NaN in yours. It gets 1.",
-            ),
-            Mutant(
+            _wrong_step(
                 "by variance",
-                lambda log_values, n_top_genes: _largest(_moments(log_values)["variance"], n_top_genes),
                 "You chose by raw variance. It grows with the mean, so these are again the highly expressed genes.",
+                statistic="variance",
             ),
-            Mutant(
-                "by variance of the log values",
-                lambda log_values, n_top_genes: _largest(log_values.var(axis=0, ddof=1), n_top_genes),
-                "You chose by the variance of the log values. It too depends on the mean: compare genes of the same "
-                "mean.",
+            _wrong_step(
+                "values as they are",
+                "Mean and variance are taken of the log values. Undo the log first (expm1).",
+                values="as they are",
             ),
-            Mutant(
+            _wrong_step(
+                "the smallest",
+                "You chose the genes that vary least: argsort starts with the smallest.",
+                order="upwards",
+            ),
+            _wrong_step(
+                "bins of equal size",
+                "Your bins hold equally many genes (qcut). They should be equally wide in log(1 + mean) (cut).",
+                bins="of equal size",
+            ),
+            _wrong_step(
+                "bins of the mean itself",
+                "Your bins are of equal width in the mean. Nearly all genes then share the first; use log(1 + mean).",
+                bins="of the mean",
+            ),
+            _wrong_step(
                 "dispersion without bins",
-                lambda log_values, n_top_genes: _largest(_moments(log_values)["dispersion"], n_top_genes),
                 "You ranked the dispersions of all genes together. Compare each gene with the genes in its bin of the "
                 "mean.",
+                standard="not at all",
             ),
-            Mutant(
-                "dispersion of the log values",
-                lambda log_values, n_top_genes: _by_bins(np.log1p(log_values), n_top_genes),
-                "Mean and variance are taken of the log values. Undo the log first (expm1).",
+            _wrong_step(
+                "bin's mean only",
+                "You subtracted the mean of the bin, but did not divide by its standard deviation.",
+                standard="mean only",
             ),
-            Mutant(
-                "the smallest dispersion",
-                lambda log_values, n_top_genes: _largest(-_moments(log_values)["dispersion"], n_top_genes),
-                "You chose the genes of the *smallest* dispersion, and compared all genes together. Large dispersion "
-                "stands out; argsort starts with the smallest.",
+            _wrong_step(
+                "population deviation",
+                "The deviation within a bin divides by n in yours. It divides by n - 1 (ddof=1), as the variance does.",
+                standard="by n",
             ),
-            Mutant(
-                "the smallest variance",
-                lambda log_values, n_top_genes: _largest(-_moments(log_values)["variance"], n_top_genes),
-                "You chose the genes of the smallest variance. argsort starts with the smallest; and the variance "
-                "grows with the mean.",
+            _wrong_step(
+                "alone in its bin",
+                "A gene alone in its bin has no standard deviation, so its value is NaN in yours. It gets 1.",
+                standard="alone",
             ),
-            Mutant(
-                "the smallest mean",
-                lambda log_values, n_top_genes: _largest(-_moments(log_values)["mean"], n_top_genes),
-                "You chose the genes with the lowest mean. The mean only decides with which genes one is compared.",
-            ),
-            Mutant(
-                "raw dispersion of the log values",
-                lambda log_values, n_top_genes: _largest(
-                    log_values.var(axis=0, ddof=1) / log_values.mean(axis=0), n_top_genes
-                ),
-                "You ranked raw dispersions, variance / mean of the log values. Undo the log first (expm1), and "
-                "compare each gene with the genes in its bin of the mean.",
-            ),
-            Mutant(
+            _wrong_step(
                 "relative deviation",
-                lambda log_values, n_top_genes: _largest(
-                    _moments(log_values)["variance"] / _moments(log_values)["mean"] ** 2, n_top_genes
-                ),
                 "You ranked by deviation / mean, which favors genes of low mean. The dispersion is variance / mean, "
                 "and is standardized within a bin.",
+                statistic="squared deviation",
             ),
-            Mutant(
-                "bin's mean only",
-                lambda log_values, n_top_genes: _largest(_less_the_bin(log_values), n_top_genes),
-                "You subtracted the mean of the bin, but did not divide by its standard deviation.",
-            ),
-            Mutant(
+            _wrong_step(
                 "dispersion without its log",
-                lambda log_values, n_top_genes: _largest(_standardized(log_values, log=False), n_top_genes),
                 "You standardized variance / mean as it is. Its log is taken first, so that one extreme gene does not "
                 "stretch the bin.",
+                statistic="without its log",
             ),
         ),
         hints=(

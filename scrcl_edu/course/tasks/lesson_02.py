@@ -51,11 +51,22 @@ def _distances(values: np.ndarray, n_others: int) -> sp.csr_matrix:
     return _union(_nearest(values, n_others) * (1 - unit @ unit.T))
 
 
+# Three cells and a copy of each: the nearest other cell is as near as the cell itself.
+_COPIES = np.array([[1.0, 5.0, 2.0], [4.0, 1.0, 3.0], [2.0, 2.0, 7.0]])[[0, 1, 2, 2, 1, 0]]
+
+
 def _values(rng: np.random.Generator) -> dict[str, Any]:
     values = rng.integers(0, 9, (rng.integers(7, 9), 3)) + rng.random(3) + np.eye(3)[0]
     if len(np.unique(values, axis=0)) < len(values):  # of two cells in one direction either may be the nearest
         return _values(rng)
     return {"values": values * rng.uniform(0.3, 3, (len(values), 1)), "n_neighbors": int(rng.integers(3, 5))}
+
+
+def _without_the_first(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    search = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(values)
+    chosen = np.zeros((len(values), len(values)))
+    np.put_along_axis(chosen, search.kneighbors(values, return_distance=False)[:, 1:], 1.0, axis=1)
+    return _union(chosen)
 
 
 def _by_cosine(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
@@ -105,6 +116,7 @@ TASKS = (
         minutes=10,
         reference=cell_graph,
         inputs=_values,
+        edge_cases=({"values": _COPIES, "n_neighbors": 2},),
         alternative=lambda values, n_neighbors: _union(_nearest(values, n_neighbors - 1)),
         mutants=(
             Mutant(
@@ -113,6 +125,12 @@ TASKS = (
                 "There are ones on the diagonal: each cell is its own neighbor. The nearest cell to a cell is always "
                 "itself; it counts among the k, but it is no edge.",
                 sign=lambda result, arguments: numbers(result).diagonal().all(),
+            ),
+            Mutant(
+                "first is taken for itself",
+                _without_the_first,
+                "You leave out the first of those found, as if it always were the cell itself. Where two cells are "
+                "equal, the first may be the other one, and the cell then joins itself.",
             ),
             Mutant(
                 "one too many",
@@ -146,7 +164,7 @@ TASKS = (
                     _nearest(values, n_neighbors - 1) + _nearest(values, n_neighbors - 1).T
                 ),
                 "Some edges have weight 2: where both chose each other you added the two. The graph is binary.",
-                sign=lambda result, arguments: set(np.unique(numbers(result))) == {0, 1, 2},
+                sign=lambda result, arguments: numbers(result).max() == 2,
             ),
             Mutant(
                 "half edges",

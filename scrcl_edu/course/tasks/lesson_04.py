@@ -43,6 +43,15 @@ def two_views(rng: np.random.Generator) -> dict[str, Any]:
     return {"e1": e1, "e2": e2, "temperature": float(rng.choice([0.2, 0.5, 2.0]))}
 
 
+# So cold that a probability is rounded to 0, and its logarithm is not.
+_HALF = 0.5**0.5
+COLD = {
+    "e1": torch.tensor([[_HALF, -_HALF, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64),
+    "e2": torch.tensor([[-_HALF, _HALF, 0.0], [0.0, 0.6, 0.8]], dtype=torch.float64),
+    "temperature": 0.0015,
+}
+
+
 def _view(rng: np.random.Generator) -> dict[str, Any]:
     return {"e": unit_pair(rng)[1], "temperature": float(rng.choice([0.2, 0.5, 2.0]))}
 
@@ -202,6 +211,7 @@ TASKS = (
         minutes=5,
         reference=log_probabilities,
         inputs=_view,
+        edge_cases=({"e": COLD["e1"], "temperature": COLD["temperature"]},),
         gradient=("e",),
         alternative=lambda e, temperature: e / temperature - (e / temperature).exp().sum(1, keepdim=True).log(),
         mutants=(
@@ -239,6 +249,12 @@ TASKS = (
                 "sum without its logarithm",
                 lambda e, temperature: e / temperature - (e / temperature).exp().sum(1, keepdim=True),
                 "You subtracted the sum of the exponentials; what is subtracted is the logarithm of that sum.",
+            ),
+            Mutant(
+                "logarithm of a softmax",
+                lambda e, temperature: torch.log(torch.softmax(e / temperature, 1)),
+                "At a low temperature a probability is so small that it is rounded to 0, and your logarithm of it is "
+                "minus infinity. Take both steps at once.",
             ),
             Mutant(
                 "base 2",
@@ -297,7 +313,7 @@ TASKS = (
             "torch.log_softmax does both steps at once and is safe for large numbers.",
             "Divide by the temperature first; the last dimension is that of one cell.",
         ),
-        tested="values, shape and gradient at three temperatures",
-        not_tested="very small temperatures",
+        tested="values, shape and gradient at three temperatures, and values at a very low one",
+        not_tested="temperatures below 0.001",
     ),
 )

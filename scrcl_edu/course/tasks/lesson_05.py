@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scrcl_edu.course.task import Exercise, Mutant
 from scrcl_edu.course.tasks.lesson_04 import (
+    COLD,
     LOGS,
     PARTS,
     TEMPERATURES,
@@ -99,6 +100,7 @@ TASKS = (
         minutes=10,
         reference=pairwise_divergence,
         inputs=two_views,
+        edge_cases=(COLD,),
         gradient=("e1", "e2"),
         alternative=_by_products,
         mutants=(
@@ -179,8 +181,9 @@ TASKS = (
             Mutant(
                 "NaN",
                 lambda e1, e2, temperature: pairwise_divergence(e1, e2, temperature) * float("nan"),
-                "Your result holds NaN. A logarithm was taken of something that is not positive: kl_div, for one, "
-                "expects probabilities as its second argument unless you say log_target=True.",
+                "Your result holds NaN. A logarithm was taken of something that is not positive: of a probability that "
+                "a low temperature rounds to 0 (log_softmax takes both steps at once), or of a log: kl_div expects "
+                "probabilities as its second argument unless you say log_target=True.",
                 sign=lambda result, arguments: not torch.isfinite(result).all(),
             ),
             Mutant(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scrcl_edu import graphs, refinement
 from scrcl_edu.course.guesses import Choice, Number
-from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction, Property, Transfer
+from scrcl_edu.course.task import Cost, Explanation, Mend, Mutant, Prediction, Property, Transfer
 from scrcl_edu.graphs import Graph
 
 
@@ -61,6 +61,12 @@ def _two_views(rng: np.random.Generator) -> dict[str, Any]:
     n_cells = rng.integers(4, 7)
     z1, z2 = (torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(n_cells, 3)))) for _ in range(2))
     graph = np.triu(rng.random((n_cells, n_cells)) < 0.5, 1)
+    return {"z1": z1, "z2": z2, "graph": torch.from_numpy((graph | graph.T).astype(float))}
+
+
+def _many_cells(rng: np.random.Generator) -> dict[str, Any]:
+    z1, z2 = (torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(80, 3)))) for _ in range(2))
+    graph = np.triu(rng.random((80, 80)) < 0.1, 1)
     return {"z1": z1, "z2": z2, "graph": torch.from_numpy((graph | graph.T).astype(float))}
 
 
@@ -132,6 +138,13 @@ TASKS = (
         "mend it.",
         reference=linear_consistency,
         faulty=linear_consistency_given,
+        cost=Cost(
+            arguments=_many_cells,
+            n_entries=lambda given: given["z1"].numel() + 2 * int(given["graph"].sum()),
+            n_operations=lambda given: 2 * len(given["z1"]),
+            message="Similarities of all pairs of cells need not exist: what is summed over the pairs can be had from "
+            "matrices of programs by programs, and from the edges.",
+        ),
         symptom="It agrees with the dense form when the two views are the same, and with no other. Where does view 2 "
         "come in?",
         inputs=_two_views,
@@ -173,7 +186,7 @@ TASKS = (
             "The sum over i, j, a, b of z1_ia z1_ib z2_ja z2_jb: first sum over i alone, then over j alone.",
         ),
         tested="value and gradients on 4 to 6 cells",
-        not_tested="speed",
+        not_tested="speed; only the largest matrix that is made",
     ),
     Transfer(
         name="graph_of_modules",

@@ -31,7 +31,8 @@ def training_step(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs
 
     Returns
     -------
-    The total loss before the move, a number.
+    The total loss before the move, a number. In which mode the model was before, and which gradients it holds, must not
+    matter.
     """
     return training.step(model, inputs, optimizer)["total"]
 
@@ -78,7 +79,8 @@ def weights_of(model: nn.Module) -> torch.Tensor:
 
 def _two_steps(step: Callable[..., Any], n_cells: int, n_genes: int, labels: np.ndarray, seed: int) -> dict[str, Any]:
     model, optimizer, inputs = problem(n_cells, n_genes, seed)
-    model.eval()  # as an evaluation before this step would leave it
+    model.eval()  # as an evaluation before this step would leave it, and gradients that somebody has looked at
+    model.losses(model(inputs), inputs).total.backward()
     found = [step(model, optimizer, inputs, labels) for _ in range(2)]
     if found[0] is None:
         return None
@@ -91,6 +93,7 @@ def _step(
     inputs: Inputs,
     *,
     zero: bool = True,
+    clear: bool = False,
     train: bool = True,
     backward: bool = True,
     late: bool = False,
@@ -115,6 +118,8 @@ def _step(
         loss.backward()
     if not late:
         optimizer.step()
+    if clear:
+        optimizer.zero_grad()
     return (model.losses(model(inputs), inputs).total if again else loss).item()
 
 
@@ -179,8 +184,14 @@ TASKS = (
             Mutant(
                 "no zero_grad",
                 lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, zero=False),
-                "The first step is right, the second is not: the gradient of the first is still there and is added to. "
-                "Clear the gradients in each step.",
+                "Gradients that are there already, such as those of the step before, are added to. Clear them in each "
+                "step.",
+            ),
+            Mutant(
+                "cleared at the end",
+                lambda model, optimizer, inputs, labels: _step(model, optimizer, inputs, zero=False, clear=True),
+                "You clear the gradients at the end of a step, so that the first one still adds to those that were "
+                "there before. Clear them before the new ones come.",
             ),
             Mutant(
                 "evaluation mode left on",
@@ -258,7 +269,8 @@ TASKS = (
             "model.train(), optimizer.zero_grad(), loss.backward(), optimizer.step(), loss.item(); and nothing with "
             "labels.",
         ),
-        tested="losses and all weights over two steps of a tiny model with dropout that was in evaluation mode before",
+        tested="losses and all weights over two steps of a tiny model with dropout that was in evaluation mode "
+        "and held gradients before",
         not_tested="speed, a GPU",
         n_inputs=3,
     ),

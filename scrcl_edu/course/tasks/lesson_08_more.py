@@ -54,7 +54,7 @@ def _epochs(rng: np.random.Generator) -> dict[str, Any]:
     n_wrong = np.array([6, 3, 1, 4, 5])
     runs = np.array([np.where(rng.permutation(12) < wrong, rng.permutation(labels), labels) for wrong in n_wrong])
     # the lowest loss is neither the best epoch nor the last one, and equal clusters would hide a wrong choice
-    losses = np.array([5.0, 3.0, 2.5, 1.0, 2.0]) + rng.random(5).round(2) / 10
+    losses = np.array([5.0, 2.5, 3.0, 1.0, 2.0]) + rng.random(5).round(2) / 10
     shift = rng.permutation(3)
     return {"clusters_by_epoch": shift[runs], "losses": losses, "labels": labels}
 
@@ -158,6 +158,13 @@ TASKS = (
                 lambda clusters_by_epoch, losses, labels: clusters_by_epoch[-1],
                 "No label chooses any more, and the last epoch would be an honest choice. But the docstring promises "
                 "the epoch with the lowest loss.",
+            ),
+            Mutant(
+                "the first valley",
+                lambda clusters_by_epoch, losses, labels: clusters_by_epoch[
+                    int(np.argmax(np.diff([*losses, np.inf]) >= 0))
+                ],
+                "You stop at the first epoch after which the loss rises. It may fall lower later on.",
             ),
             Mutant(
                 "the highest loss",

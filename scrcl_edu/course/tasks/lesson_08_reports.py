@@ -36,7 +36,7 @@ def pick_start(inertias: np.ndarray, accuracies: np.ndarray) -> int:
 
     Returns
     -------
-    Number of the start, from 0.
+    Number of the start, from 0; the first of those that tie.
     """
     return int(np.argmin(inertias))
 
@@ -244,6 +244,7 @@ TASKS = (
         minutes=5,
         reference=pick_start,
         inputs=_starts,
+        edge_cases=({"inertias": np.array([1.4, 1.2, 1.2, 1.3]), "accuracies": np.array([0.6, 0.5, 0.7, 0.9])},),
         alternative=lambda inertias, accuracies: min(range(len(inertias)), key=lambda start: inertias[start]),
         mutants=(
             Mutant(
@@ -305,6 +306,12 @@ TASKS = (
                 "Your choice weighs the accuracy against the inertia. Even a bit of accuracy is peeking: leave it out.",
             ),
             Mutant(
+                "ties by accuracy",
+                lambda inertias, accuracies: min(range(len(inertias)), key=lambda i: (inertias[i], -accuracies[i])),
+                "Where two inertias are equal, you let the accuracy decide. Even a bit of accuracy is peeking: leave "
+                "it out.",
+            ),
+            Mutant(
                 "ranks of both",
                 _compromise,
                 "Your choice adds the ranks of both. Even a bit of accuracy is peeking: leave it out.",
@@ -328,7 +335,7 @@ TASKS = (
             "One of the two arguments may be looked at.",
             "np.argmin gives the place of the smallest entry.",
         ),
-        tested="the choice among five starts, in five cases",
-        not_tested="ties",
+        tested="the choice among five starts, in five cases, and a tie",
+        not_tested="whether the inertias come from the same cells",
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from scrcl_edu.course.task import Exercise, Mutant
 from scrcl_edu.interpretation import PBMC_MARKERS
@@ -118,6 +119,17 @@ def _mixed(rng: np.random.Generator) -> dict[str, Any]:
     return {"scores": scores[order], "clusters": clusters[order]}
 
 
+# Cluster 0 is half and half; in cluster 1 more are of one type, and the others are of two: the entropy is larger there.
+_TYPES = np.repeat([0, 1, 0, 1, 2], [5, 5, 12, 4, 4])
+_MANY_STRANGERS = {"scores": 3.0 * np.eye(3)[_TYPES] + 1, "clusters": np.repeat([0, 1], [10, 20])}
+
+
+def _entropy(scores: np.ndarray, clusters: np.ndarray) -> int:
+    types = np.eye(scores.shape[1])[scores.argmax(axis=1)]
+    table = np.stack([types[clusters == cluster].sum(axis=0) for cluster in range(clusters.max() + 1)])
+    return int(np.argmax(stats.entropy(table, axis=1)))
+
+
 TASKS = (
     Exercise(
         name="three_names",
@@ -181,6 +193,7 @@ TASKS = (
         minutes=8,
         reference=cluster_to_split,
         inputs=_mixed,
+        edge_cases=(_MANY_STRANGERS,),
         alternative=_by_table,
         mutants=(
             Mutant(
@@ -202,6 +215,12 @@ TASKS = (
                 ),
                 "You counted the cells of the most frequent type, and so found a small cluster. Divide by the size of "
                 "the cluster.",
+            ),
+            Mutant(
+                "largest entropy",
+                _entropy,
+                "You chose by entropy, or another measure of variety, which looks at how the rest is spread as well. "
+                "Only the share of the most frequent type is asked for.",
             ),
             Mutant(
                 "the largest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scrcl_edu.course.guesses import Choice, Number
 from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction, Property, Transfer
 
 Values = np.ndarray
+Cells = Callable[[Values], Values]
 
 
 def held_out_difference(values: Values, inside: Values, held_out: Values, n_genes: int) -> float:
@@ -46,6 +48,29 @@ def _difference(values: Values, inside: Values) -> Values:
 
 def _best(values: Values, inside: Values, n_genes: int) -> Values:
     return np.argsort(_difference(values, inside))[-n_genes:]
+
+
+def _all(held_out: Values) -> Values:
+    return held_out | True
+
+
+def _seen(held_out: Values) -> Values:
+    return ~held_out
+
+
+def _held(held_out: Values) -> Values:
+    return held_out
+
+
+def _picked(insiders: Cells, outsiders: Cells, *, tried: Cells = _held) -> Callable[..., float]:
+    """Pick on some cells inside the cluster and some outside, and try on others."""
+
+    def answer(values: Values, inside: Values, held_out: Values, n_genes: int) -> float:
+        of_inside, of_outside = inside & insiders(held_out), ~inside & outsiders(held_out)
+        best = np.argsort(values[of_inside].mean(axis=0) - values[of_outside].mean(axis=0))[-n_genes:]
+        return _difference(values[tried(held_out)], inside[tried(held_out)])[best].mean()
+
+    return answer
 
 
 def _by_sorting(values: Values, inside: Values, held_out: Values, n_genes: int) -> float:
@@ -142,32 +167,34 @@ TASKS = (
         mutants=(
             Mutant(
                 "tried where they were picked",
-                lambda values, inside, held_out, n_genes: _difference(values[~held_out], inside[~held_out])[
-                    _best(values[~held_out], inside[~held_out], n_genes)
-                ].mean(),
+                _picked(_seen, _seen, tried=_seen),
                 "The genes are picked without the cells held out, and then tried on the same cells again. Now the "
                 "cells held out are not used at all.",
             ),
             Mutant(
                 "picked on the cells held out",
-                lambda values, inside, held_out, n_genes: _difference(values[held_out], inside[held_out])[
-                    _best(values[held_out], inside[held_out], n_genes)
-                ].mean(),
+                _picked(_held, _held),
                 "You pick the genes on the cells held out. That is the fault made larger: they see nothing but the "
                 "answer.",
             ),
             Mutant(
+                "outside leaks",
+                _picked(_seen, _all),
+                "Inside the cluster the picking is clean, but outside it the cells held out still help to pick.",
+            ),
+            Mutant(
+                "inside leaks",
+                _picked(_all, _seen),
+                "Outside the cluster the picking is clean, but inside it the cells held out still help to pick.",
+            ),
+            Mutant(
                 "tried on all cells",
-                lambda values, inside, held_out, n_genes: _difference(values, inside)[
-                    _best(values[~held_out], inside[~held_out], n_genes)
-                ].mean(),
+                _picked(_seen, _seen, tried=_all),
                 "The genes are picked cleanly now. But they are tried on all cells, half of which have picked them.",
             ),
             Mutant(
                 "the two halves exchanged",
-                lambda values, inside, held_out, n_genes: _difference(values[~held_out], inside[~held_out])[
-                    _best(values[held_out], inside[held_out], n_genes)
-                ].mean(),
+                _picked(_held, _held, tried=_seen),
                 "You pick on the cells held out and try on the others. It is as clean, but the other way round.",
             ),
             Mutant(

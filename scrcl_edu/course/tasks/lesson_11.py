@@ -95,6 +95,12 @@ def _from_published(claimed: dict[str, int], found: dict[str, int], ledger: dict
     return list(ledger)[values.argmin()] if values[0] - values.min() > tolerance else "nothing"
 
 
+def _total_loss(claimed: dict[str, int], found: dict[str, int], ledger: dict[str, float], tolerance: float) -> str:
+    values = list(ledger.values())
+    none = values[0] - values[-1] <= tolerance and claimed == found
+    return "nothing" if none else explain_gap(claimed, found, ledger, -np.inf)
+
+
 def _step_before(claimed: dict[str, int], found: dict[str, int], ledger: dict[str, float], tolerance: float) -> str:
     name = explain_gap(claimed, found, ledger, tolerance)
     return list(ledger)[list(ledger).index(name) - 1] if name in ledger else name
@@ -229,6 +235,12 @@ TASKS = (
                 _from_published,
                 "You measured every step from the published accuracy and so found the lowest entry. That adds up all "
                 "the losses before it: measure each step from the one before.",
+            ),
+            Mutant(
+                "tolerance of the total",
+                _total_loss,
+                "You compare the tolerance with what is lost from the first step to the last, where a gain makes up "
+                "for a loss. It belongs to single steps.",
             ),
             Mutant(
                 "first loss",
