@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +89,22 @@ def test_an_exercise_has_all_that_a_learner_needs(name):
     assert exercise.not_tested
     assert exercise.lesson in LESSONS
     assert all(list(case) for case in exercise.cases()) or not inspect.signature(exercise.reference).parameters
+
+
+def _docstrings_of_lessons():
+    found = {}
+    for source in sorted((Path(__file__).parents[1] / "notebooks" / "src").glob("[0-9]*.py")):
+        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef):
+                found[node.name.removesuffix("_given")] = ast.get_docstring(node) or found.get(node.name, "")
+    return found
+
+
+def test_what_a_function_takes_and_gives_stands_once_in_the_lesson_or_in_the_catalogue():
+    lessons = _docstrings_of_lessons()
+    for name, exercise in EXERCISES.items():
+        here, there = "Returns\n" in inspect.getdoc(exercise.reference), "Returns\n" in lessons.get(name, "")
+        assert here != there, f"{name}: {'both hold' if here else 'neither holds'} its contract"
 
 
 @pytest.mark.parametrize("name", EXERCISES)

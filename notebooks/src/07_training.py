@@ -300,7 +300,8 @@ def training_step(model, optimizer, inputs, labels):
 
     Returns
     -------
-    The total loss before the move, a number.
+    The total loss before the move, a number. In which mode the model was before,
+    and which gradients it still holds, must not matter.
     """
     ### BEGIN SOLUTION
     model.train()

@@ -745,7 +745,7 @@ def pick_start(inertias, accuracies):
 
     Returns
     -------
-    Number of the start, from 0.
+    Number of the start, from 0; the first of those that tie.
     """
     ### BEGIN SOLUTION
     return int(np.argmin(inertias))

@@ -27,7 +27,7 @@ compares prints it::
 
     Exercise(
         name="cell_graph", lesson="02", difficulty=2, minutes=10,
-        reference=cell_graph,          # its docstring is what the learner reads
+        reference=cell_graph,          # its first line is the task; what it takes and gives stands in the lesson
         inputs=lambda rng: {"values": rng.random((7, 3)), "n_neighbors": 3},
         edge_cases=(...),              # a lone node, an empty row, one cell, a tie: whatever the docstring allows
         alternative=...,               # another right answer

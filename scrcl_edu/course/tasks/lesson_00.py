@@ -11,32 +11,12 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def share_of_zeros(counts: np.ndarray) -> float:
-    """Share of the entries of a count matrix that are zero.
-
-    Parameters
-    ----------
-    counts
-        Shape (n_cells, n_genes).
-
-    Returns
-    -------
-    A number from 0 to 1.
-    """
+    """Share of the entries of a count matrix that are zero."""
     return float(1 - np.count_nonzero(counts) / counts.size)
 
 
 def one_cluster_accuracy(labels: np.ndarray) -> float:
-    """Accuracy of the laziest method of all, which puts every cell into one cluster.
-
-    Parameters
-    ----------
-    labels
-        True class of each cell, shape (n_cells,).
-
-    Returns
-    -------
-    A number from 0 to 1: the one cluster is matched with the class that suits it best.
-    """
+    """Accuracy of the laziest method of all, which puts every cell into one cluster."""
     return evaluation.accuracy(labels, np.zeros(len(labels), dtype=int))
 
 

@@ -11,17 +11,7 @@ from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction
 
 
 def two_nearest(counts: np.ndarray) -> np.ndarray:
-    """The two other cells that are most like each cell, by the cosine of their counts.
-
-    Parameters
-    ----------
-    counts
-        Shape (n_cells, n_genes); no cell is empty.
-
-    Returns
-    -------
-    Numbers of cells, each row sorted, shape (n_cells, 2).
-    """
+    """The two other cells that are most like each cell, by the cosine of their counts."""
     length = np.linalg.norm(counts, axis=1)
     cosine = counts @ counts.T / np.outer(length, length)
     np.fill_diagonal(cosine, -np.inf)

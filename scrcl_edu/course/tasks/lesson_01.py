@@ -13,17 +13,7 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def drop_empty(counts: np.ndarray) -> np.ndarray:
-    """Leave out cells without any count and genes without any count.
-
-    Parameters
-    ----------
-    counts
-        Shape (n_cells, n_genes).
-
-    Returns
-    -------
-    The other rows and columns, in their order.
-    """
+    """Leave out cells without any count and genes without any count."""
     from anndata import AnnData
 
     adata = preprocessing.preprocess(AnnData(counts.astype(np.float32)), copy=True)
@@ -31,36 +21,12 @@ def drop_empty(counts: np.ndarray) -> np.ndarray:
 
 
 def normalize_log(counts: np.ndarray) -> np.ndarray:
-    """Scale each cell to 10,000 counts, then take log(1 + x).
-
-    Parameters
-    ----------
-    counts
-        Shape (n_cells, n_genes); no cell is empty.
-
-    Returns
-    -------
-    Shape (n_cells, n_genes).
-    """
+    """Scale each cell to 10,000 counts, then take log(1 + x)."""
     return preprocessing.normalize_log(counts)
 
 
 def select_genes(log_values: np.ndarray, n_top_genes: int) -> np.ndarray:
-    """Mark the genes whose dispersion stands out among genes of the same mean.
-
-    Parameters
-    ----------
-    log_values
-        log(1 + x) of normalized counts, shape (n_cells, n_genes).
-    n_top_genes
-        How many to choose.
-
-    Returns
-    -------
-    Boolean mask, shape (n_genes,). For each gene, on expm1 of the values: mean, variance (n - 1), dispersion
-    log(variance / mean). The genes are put into 20 bins of equal width by log(1 + mean); in each bin dispersions are
-    standardized (n - 1; a gene alone in its bin gets 1). The largest are chosen.
-    """
+    """Mark the genes whose dispersion stands out among genes of the same mean."""
     return preprocessing.highly_variable(log_values, n_top_genes)
 
 

@@ -13,21 +13,7 @@ from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction, Propert
 
 
 def keep_good(counts: np.ndarray, min_genes: int, min_cells: int) -> np.ndarray:
-    """Keep cells in which enough genes were seen, then genes that enough of these cells have.
-
-    Parameters
-    ----------
-    counts
-        Shape (n_cells, n_genes).
-    min_genes
-        A cell stays when at least so many genes have a count in it.
-    min_cells
-        A gene stays when at least so many of the cells that stay have it.
-
-    Returns
-    -------
-    The other rows and columns, in their order.
-    """
+    """Keep cells in which enough genes were seen, then genes that enough of these cells have."""
     cells = counts[(counts > 0).sum(axis=1) >= min_genes]
     return cells[:, (cells > 0).sum(axis=0) >= min_cells]
 

@@ -14,19 +14,7 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def cell_graph(values: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
-    """Connect each cell to its nearest cells by cosine distance, in both directions.
-
-    Parameters
-    ----------
-    values
-        log-normalized values, shape (n_cells, n_genes).
-    n_neighbors
-        Neighbors of a cell counting itself: 5 gives 4 others.
-
-    Returns
-    -------
-    Sparse and binary, symmetric by union, without self-loops, shape (n_cells, n_cells).
-    """
+    """Connect each cell to its nearest cells by cosine distance, in both directions."""
     return graphs.cell_graph(values, n_neighbors=n_neighbors)
 
 

@@ -14,19 +14,7 @@ from scrcl_edu.course.tasks.lesson_02_normalized import TWO_EDGES, random_graph
 
 
 def neighbor_mean(graph: sp.csr_matrix, values: np.ndarray) -> np.ndarray:
-    """Replace each cell by the mean of itself and its neighbors.
-
-    Parameters
-    ----------
-    graph
-        Symmetric, binary, without self-loops, shape (n_cells, n_cells).
-    values
-        Shape (n_cells, n_genes).
-
-    Returns
-    -------
-    Shape (n_cells, n_genes). A cell without neighbors keeps its values.
-    """
+    """Replace each cell by the mean of itself and its neighbors."""
     with_self = graph + sp.identity(graph.shape[0], format="csr")
     return with_self @ values / np.asarray(with_self.sum(axis=1))
 

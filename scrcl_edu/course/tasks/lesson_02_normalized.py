@@ -13,17 +13,7 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def normalized_adjacency(graph: sp.csr_matrix) -> sp.csr_matrix:
-    """D^-1/2 (A + I) D^-1/2.
-
-    Parameters
-    ----------
-    graph
-        A: symmetric, binary, without self-loops, shape (n_cells, n_cells).
-
-    Returns
-    -------
-    Sparse, same shape. D counts the neighbors of a cell and the cell itself.
-    """
+    """D^-1/2 (A + I) D^-1/2."""
     return graphs.normalized_adjacency(graph)
 
 

@@ -13,39 +13,13 @@ from scrcl_edu.course.tasks.lesson_02_normalized import TWO_EDGES, random_graph,
 
 
 def low_pass(values: np.ndarray, graph: sp.csr_matrix, n_steps: int) -> np.ndarray:
-    """Average each cell with its neighbors, n_steps times: S^n X.
-
-    Parameters
-    ----------
-    values
-        X, shape (n_cells, n_features).
-    graph
-        Symmetric, binary, without self-loops.
-    n_steps
-        How often.
-
-    Returns
-    -------
-    Shape (n_cells, n_features), where S = D^-1/2 (A + I) D^-1/2.
-    """
+    """Average each cell with its neighbors, n_steps times: S^n X."""
     smoother = graphs.normalized_adjacency(graph)
     return np.linalg.matrix_power(smoother.toarray(), n_steps) @ values
 
 
 def homophily(graph: sp.csr_matrix, labels: np.ndarray) -> float:
-    """Share of the edges that join two cells of the same label.
-
-    Parameters
-    ----------
-    graph
-        Symmetric, binary, without self-loops.
-    labels
-        Shape (n_cells,).
-
-    Returns
-    -------
-    A number from 0 to 1.
-    """
+    """Share of the edges that join two cells of the same label."""
     return graphs.homophily(graph, labels)
 
 

@@ -14,23 +14,7 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def gcn_layer(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One graph convolution: out_j = sum over edges i -> j, self-loops included, of W x_i / sqrt(deg_i deg_j), plus b.
-
-    Parameters
-    ----------
-    x
-        Features, shape (n_nodes, n_in).
-    graph
-        Binary and directed, without self-loops, shape (n_nodes, n_nodes); entry [i, j] is the edge from i to j.
-    weight
-        Shape (n_in, n_out).
-    bias
-        Shape (n_out,).
-
-    Returns
-    -------
-    Shape (n_nodes, n_out). deg counts the edges that arrive, the self-loop included.
-    """
+    """One graph convolution: out_j = sum of W x_i / sqrt(deg_i deg_j), plus b."""
     layer = encoders.GCNLayer(*weight.shape).to(weight.dtype)
     layer.lin.weight.data, layer.bias.data = weight.T.detach(), bias.detach()
     operator = encoders.gcn_operator(_sparse(graph))
@@ -105,21 +89,7 @@ def _rows_inputs(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def view_1(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The first view of each cell: a linear layer, a ReLU, and rows of length 1.
-
-    Parameters
-    ----------
-    x
-        Filtered features, shape (n_cells, n_genes).
-    weight
-        Shape (n_genes, n_hidden).
-    bias
-        Shape (n_hidden,).
-
-    Returns
-    -------
-    e1, shape (n_cells, n_hidden).
-    """
+    """The first view of each cell: a linear layer, a ReLU, and rows of length 1."""
     encoder = encoders.MLPEncoder(*weight.shape).to(weight.dtype)
     encoder.layer1.weight.data, encoder.layer1.bias.data = weight.T.detach(), bias.detach()
     return encoders.unit_rows(encoder(x).detach())

@@ -14,19 +14,7 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def log_probabilities(e: Tensor, temperature: float) -> Tensor:
-    """Turn each row of an encoding into the logarithm of a distribution.
-
-    Parameters
-    ----------
-    e
-        Unit-row encodings, shape (n_cells, n_hidden).
-    temperature
-        > 0. Smaller is sharper.
-
-    Returns
-    -------
-    Logarithm of the row-wise softmax of e / temperature, shape (n_cells, n_hidden).
-    """
+    """Turn each row of an encoding into the logarithm of a distribution."""
     return torch.log_softmax(e / temperature, -1)
 
 

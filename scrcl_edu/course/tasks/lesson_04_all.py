@@ -21,20 +21,7 @@ from scrcl_edu.course.tasks.lesson_04 import (
 
 
 def symmetric_kl(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
-    """Symmetric divergence of two views whose softmax runs over all entries at once (the global alignment).
-
-    Parameters
-    ----------
-    e1, e2
-        Unit-row encodings, shape (n_cells, n_hidden).
-    temperature
-        > 0.
-
-    Returns
-    -------
-    sum p1 (log p1 - log p2) + sum p2 (log p2 - log p1), a scalar tensor; p is a softmax over all n_cells * n_hidden
-    entries of e / temperature.
-    """
+    """Symmetric divergence of two views whose softmax runs over all entries at once (the global alignment)."""
     return alignment.global_alignment(e1, e2, temperature=temperature)
 
 

@@ -19,19 +19,7 @@ from scrcl_edu.course.tasks.lesson_04 import (
 
 
 def cell_alignment(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
-    """Half the symmetric divergence between the two views of a cell, averaged over cells.
-
-    Parameters
-    ----------
-    e1, e2
-        Unit-row encodings, shape (n_cells, n_hidden).
-    temperature
-        > 0.
-
-    Returns
-    -------
-    (mean_i KL(q1_i || q2_i) + mean_i KL(q2_i || q1_i)) / 2, a scalar tensor; q is the row-wise softmax.
-    """
+    """Half the symmetric divergence between the two views of a cell, averaged over cells."""
     return alignment.cell_alignment(e1, e2, temperature=temperature)
 
 

@@ -65,18 +65,7 @@ def _views(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def without_mean_gap(e1: Tensor, e2: Tensor) -> Tensor:
-    """Move view 2 so that the two views have no gap in common.
-
-    Parameters
-    ----------
-    e1, e2
-        Encodings of the two views, shape (n_cells, n_hidden).
-
-    Returns
-    -------
-    e2 plus one row that is the same for all cells, such that its mean over cells is that of e1. The row is a constant:
-    no gradient flows through it.
-    """
+    """Move view 2 so that the two views have no gap in common."""
     return e2 + (e1 - e2).mean(dim=0, keepdim=True).detach()
 
 

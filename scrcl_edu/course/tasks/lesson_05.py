@@ -22,19 +22,7 @@ from scrcl_edu.course.tasks.lesson_04 import (
 
 
 def pairwise_divergence(e1: Tensor, e2: Tensor, temperature: float) -> Tensor:
-    """Symmetric divergence of each cell in view 1 to each cell in view 2.
-
-    Parameters
-    ----------
-    e1, e2
-        Unit-row encodings, shape (n_cells, n_hidden).
-    temperature
-        > 0.
-
-    Returns
-    -------
-    D, shape (n_cells, n_cells): D_ij = KL(q1_i || q2_j) + KL(q2_j || q1_i), q the row-wise softmax of e / temperature.
-    """
+    """Symmetric divergence of each cell in view 1 to each cell in view 2."""
     log_q1, log_q2 = (torch.log_softmax(e / temperature, -1) for e in (e1, e2))
     gap = log_q1[:, None] - log_q2  # (n_cells, n_cells, n_hidden)
     return ((log_q1.exp()[:, None] - log_q2.exp()) * gap).sum(-1)

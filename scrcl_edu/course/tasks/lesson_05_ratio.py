@@ -14,20 +14,7 @@ from scrcl_edu.course.tasks.lesson_05 import pairwise_divergence
 
 
 def neighborhood_ratio(divergence: Tensor, graph: Tensor) -> Tensor:
-    """How close a cell is to its neighborhood, compared with all other cells.
-
-    Parameters
-    ----------
-    divergence
-        D, shape (n_cells, n_cells).
-    graph
-        Binary and symmetric, without self-loops, shape (n_cells, n_cells).
-
-    Returns
-    -------
-    Scalar tensor, the mean over cells i of: the mean of D_ij over the neighbors of i and i itself, divided by the mean
-    of D_ij over all j other than i.
-    """
+    """How close a cell is to its neighborhood, compared with all other cells."""
     return _ratio(divergence, graph)
 
 

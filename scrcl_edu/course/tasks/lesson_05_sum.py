@@ -13,17 +13,7 @@ from scrcl_edu.course.tasks.lesson_04 import unit_pair
 
 
 def linear_sum_over_all(log_q1: Tensor, log_q2: Tensor) -> Tensor:
-    """Sum of D_ij over all j other than i, without any matrix of cells by cells.
-
-    Parameters
-    ----------
-    log_q1, log_q2
-        Row-wise log-softmax of the two views, shape (n_cells, n_hidden).
-
-    Returns
-    -------
-    Shape (n_cells,).
-    """
+    """Sum of D_ij over all j other than i, without any matrix of cells by cells."""
     q1, q2 = log_q1.exp(), log_q2.exp()
     to_all = len(q1) * _dot(q1, log_q1) + _dot(q2, log_q2).sum() - q1 @ log_q2.sum(0) - log_q1 @ q2.sum(0)
     return to_all - _to_self(log_q1, log_q2)

@@ -15,23 +15,7 @@ from scrcl_edu.graphs import Graph
 
 
 def gene_programs(view_1: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The gene encoder: P = ReLU(graph convolution over genes).
-
-    Parameters
-    ----------
-    view_1
-        Filtered features X1, shape (n_cells, n_genes).
-    graph
-        Gene graph: binary, directed, self-loops included, shape (n_genes, n_genes); entry [g, h] is the edge g -> h.
-    weight
-        Shape (n_cells, out_dim): the input width of the gene encoder is the number of cells.
-    bias
-        Shape (out_dim,).
-
-    Returns
-    -------
-    P, shape (n_genes, out_dim). Degrees count the edges that arrive.
-    """
+    """The gene encoder: P = ReLU(graph convolution over genes)."""
     encoder = refinement.GeneEncoder(*weight.shape).to(weight.dtype)
     encoder.gcn.lin.weight.data, encoder.gcn.bias.data = weight.T, bias
     operator = encoders.gcn_operator(sp.csr_matrix(graph.numpy()))
@@ -39,21 +23,7 @@ def gene_programs(view_1: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -
 
 
 def refine(encodings: Tensor, weight: Tensor, bias: Tensor, programs: Tensor) -> Tensor:
-    """Write each cell as a mixture of gene programs.
-
-    Parameters
-    ----------
-    encodings
-        E of one view, shape (n_cells, n_hidden).
-    weight, bias
-        The projector, shapes (n_hidden, n_genes) and (n_genes,).
-    programs
-        P, shape (n_genes, out_dim).
-
-    Returns
-    -------
-    z: the rows of (E W + b) P scaled to length 1, shape (n_cells, out_dim).
-    """
+    """Write each cell as a mixture of gene programs."""
     projector = nn.Linear(*weight.shape, dtype=weight.dtype)
     projector.requires_grad_(False)
     projector.weight.data, projector.bias.data = weight.T, bias
@@ -61,19 +31,7 @@ def refine(encodings: Tensor, weight: Tensor, bias: Tensor, programs: Tensor) ->
 
 
 def consistency(z1: Tensor, z2: Tensor, graph: Tensor) -> Tensor:
-    """How far similarities across the views are from the graph.
-
-    Parameters
-    ----------
-    z1, z2
-        Refined cells, unit rows, shape (n_cells, out_dim).
-    graph
-        A: binary and symmetric, without self-loops, shape (n_cells, n_cells).
-
-    Returns
-    -------
-    Scalar tensor, the mean over all i, j of (z1_i . z2_j - (A + I)_ij)^2.
-    """
+    """How far similarities across the views are from the graph."""
     return refinement.cross_view_consistency(z1, z2, Graph(sp.csr_matrix(graph.numpy()), dtype=z1.dtype))
 
 

@@ -16,19 +16,7 @@ from scrcl_edu.graphs import Graph
 
 
 def linear_consistency(z1: Tensor, z2: Tensor, graph: Tensor) -> Tensor:
-    """The consistency loss through matrices of programs by programs and the edges.
-
-    Parameters
-    ----------
-    z1, z2
-        Refined cells, unit rows, shape (n_cells, out_dim).
-    graph
-        A: binary and symmetric, without self-loops, shape (n_cells, n_cells).
-
-    Returns
-    -------
-    Scalar tensor, the mean over all i, j of (z1_i . z2_j - (A + I)_ij)^2.
-    """
+    """The consistency loss through matrices of programs by programs and the edges."""
     return refinement.cross_view_consistency(z1, z2, Graph(sp.csr_matrix(graph.numpy()), dtype=z1.dtype))
 
 

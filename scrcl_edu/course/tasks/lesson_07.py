@@ -16,24 +16,7 @@ from scrcl_edu.model import Inputs, Losses, ScRCL
 
 
 def training_step(model: ScRCL, optimizer: torch.optim.Optimizer, inputs: Inputs, labels: np.ndarray) -> float:
-    """One training step: the model in training mode, the total loss, its gradient, one move of the optimizer.
-
-    Parameters
-    ----------
-    model
-        ``model(inputs)`` gives outputs; ``model.losses(outputs, inputs).total`` is the loss.
-    optimizer
-        Holds the model's parameters; they are changed in place.
-    inputs
-        What the model reads.
-    labels
-        True class of each cell. They are in reach, as they are in the published code; think about what they are for.
-
-    Returns
-    -------
-    The total loss before the move, a number. In which mode the model was before, and which gradients it holds, must not
-    matter.
-    """
+    """One training step: the model in training mode, the total loss, its gradient, one move of the optimizer."""
     return training.step(model, inputs, optimizer)["total"]
 
 
@@ -44,19 +27,7 @@ def total_loss(
     weight_neighborhood: float,
     weight_consistency: float,
 ) -> float:
-    """The three losses put together, as the paper weighs them.
-
-    Parameters
-    ----------
-    distribution, neighborhood, consistency
-        The losses.
-    weight_neighborhood, weight_consistency
-        lambda1 and lambda2.
-
-    Returns
-    -------
-    Their weighted sum; the distribution alignment has weight 1.
-    """
+    """The three losses put together, as the paper weighs them."""
     return distribution + weight_neighborhood * neighborhood + weight_consistency * consistency
 
 

@@ -15,21 +15,7 @@ State = tuple[Array, Array]
 
 
 def kept_epoch(losses: Sequence[float], clusters: Array, labels: Sequence[tuple[int, int]]) -> int:
-    """Choose the epoch whose clusters are handed back.
-
-    Parameters
-    ----------
-    losses
-        Total loss of each epoch, a list of numbers.
-    clusters
-        Clusters after each epoch, shape (n_epochs, n_cells).
-    labels
-        Pairs of cells that an expert put into one class: for the score at the end.
-
-    Returns
-    -------
-    Position of the epoch with the smallest loss, the first of them where several tie.
-    """
+    """Choose the epoch whose clusters are handed back."""
     return int(np.argmin(losses))
 
 

@@ -17,19 +17,7 @@ from scrcl_edu.course.tasks.lesson_07 import problem, weights_of
 
 
 def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
-    """Keep all that is needed to go on later as if nothing had happened.
-
-    Parameters
-    ----------
-    model, optimizer
-        In the middle of training, which goes on afterwards.
-    epoch
-        Number of epochs that are done.
-
-    Returns
-    -------
-    Dictionary with the keys `model`, `optimizer` (what their state_dict() holds at this moment) and `epoch`.
-    """
+    """Keep all that is needed to go on later as if nothing had happened."""
     return copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
 
 

@@ -13,17 +13,7 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def hungarian_accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """Share of the cells that agree under the best one-to-one matching of clusters and classes.
-
-    Parameters
-    ----------
-    labels, clusters
-        Whole numbers from 0, shape (n_cells,). There may be more clusters than classes, or fewer.
-
-    Returns
-    -------
-    A number from 0 to 1. Cells of a cluster that is matched with no class count as wrong.
-    """
+    """Share of the cells that agree under the best one-to-one matching of clusters and classes."""
     return evaluation.accuracy(labels, clusters)
 
 

@@ -13,21 +13,7 @@ from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction, Propert
 
 
 def keep_clusters(clusters_by_epoch: np.ndarray, losses: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Clusters that a pretraining hands on: those of the epoch with the lowest loss.
-
-    Parameters
-    ----------
-    clusters_by_epoch
-        Shape (n_epochs, n_cells).
-    losses
-        Shape (n_epochs,). Of equal losses the first counts.
-    labels
-        Shape (n_cells,). For the log only.
-
-    Returns
-    -------
-    Shape (n_cells,).
-    """
+    """Clusters that a pretraining hands on: those of the epoch with the lowest loss."""
     return clusters_by_epoch[np.argmin(losses)]
 
 

@@ -10,34 +10,12 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def report_over_seeds(scores: np.ndarray) -> tuple[float, float]:
-    """What to report when a method was run with several seeds.
-
-    Parameters
-    ----------
-    scores
-        One score per seed, shape (n_seeds,).
-
-    Returns
-    -------
-    Mean and sample standard deviation (n - 1).
-    """
+    """What to report when a method was run with several seeds."""
     return float(np.mean(scores)), float(np.std(scores, ddof=1))
 
 
 def pick_start(inertias: np.ndarray, accuracies: np.ndarray) -> int:
-    """Choose one of several starts of k-means without looking at labels.
-
-    Parameters
-    ----------
-    inertias
-        Sum of squared distances to the nearest center, one per start.
-    accuracies
-        Accuracy of each start against the true labels: known to whoever writes a paper, to nobody who has new cells.
-
-    Returns
-    -------
-    Number of the start, from 0; the first of those that tie.
-    """
+    """Choose one of several starts of k-means without looking at labels."""
     return int(np.argmin(inertias))
 
 

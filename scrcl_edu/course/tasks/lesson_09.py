@@ -15,30 +15,12 @@ _NAMES = {"A": "B cell", "B": "NK cell", "C": "Dendritic cell"}
 
 
 def three_names() -> dict[str, str]:
-    """Name the clusters A, B and C of the lesson from their markers.
-
-    Returns
-    -------
-    The keys "A", "B" and "C", each with one of the names of ``PBMC_MARKERS``, such as "Monocyte".
-    """
+    """Name the clusters A, B and C of the lesson from their markers."""
     return dict(_NAMES)
 
 
 def cluster_to_split(scores: np.ndarray, clusters: np.ndarray) -> int:
-    """Find the cluster whose cells agree least on what they are.
-
-    Parameters
-    ----------
-    scores
-        Marker score of each cell for each cell type, shape (n_cells, n_types). A cell is of the type that scores
-        highest in it.
-    clusters
-        Whole numbers from 0, shape (n_cells,); no number is left out.
-
-    Returns
-    -------
-    Number of the cluster in which the most frequent type has the smallest share of the cells.
-    """
+    """Find the cluster whose cells agree least on what they are."""
     types = scores.argmax(axis=1)
     shares = [
         np.bincount(types[clusters == cluster]).max() / np.sum(clusters == cluster)

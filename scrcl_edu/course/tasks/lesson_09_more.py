@@ -15,21 +15,7 @@ Cells = Callable[[Values], Values]
 
 
 def held_out_difference(values: Values, inside: Values, held_out: Values, n_genes: int) -> float:
-    """Pick the best genes of a cluster without the cells held out, and try them there.
-
-    Parameters
-    ----------
-    values
-        Log values, shape (n_cells, n_genes_total).
-    inside, held_out
-        True for cells of the cluster, and for cells held out; shape (n_cells,) each.
-    n_genes
-        How many genes to pick: those with the largest difference of means.
-
-    Returns
-    -------
-    Mean over these genes of (mean inside - mean outside), among the cells held out.
-    """
+    """Pick the best genes of a cluster without the cells held out, and try them there."""
     best = _best(values[~held_out], inside[~held_out], n_genes)
     return _difference(values[held_out], inside[held_out])[best].mean()
 

@@ -12,53 +12,17 @@ from scrcl_edu.course.task import Exercise, Mutant
 
 
 def spatial_graph(coordinates: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
-    """Connect each spot to its nearest other spots in space, in both directions.
-
-    Parameters
-    ----------
-    coordinates
-        Shape (n_cells, 2).
-    n_neighbors
-        Number of *other* spots that each spot chooses.
-
-    Returns
-    -------
-    Sparse and binary, symmetric by union, without self-loops, shape (n_cells, n_cells).
-    """
+    """Connect each spot to its nearest other spots in space, in both directions."""
     return graphs.spatial_graph(coordinates, n_neighbors=n_neighbors)
 
 
 def majority_vote(clusters: np.ndarray, coordinates: np.ndarray, n_neighbors: int) -> np.ndarray:
-    """Give each spot the cluster that most of its nearest other spots have.
-
-    Parameters
-    ----------
-    clusters
-        Whole numbers from 0, shape (n_cells,).
-    coordinates
-        Shape (n_cells, 2).
-    n_neighbors
-        How many others vote.
-
-    Returns
-    -------
-    Shape (n_cells,). Of clusters that tie, the one that is met first going outwards. All spots vote at the same time.
-    """
+    """Give each spot the cluster that most of its nearest other spots have."""
     return clustering.majority_vote(clusters, coordinates, n_neighbors=n_neighbors)
 
 
 def scale_and_clip(log_values: np.ndarray) -> np.ndarray:
-    """Divide each gene by its standard deviation, without centering, and clip at 10.
-
-    Parameters
-    ----------
-    log_values
-        Shape (n_cells, n_genes); every gene varies.
-
-    Returns
-    -------
-    Shape (n_cells, n_genes). The deviation is that of a sample (n - 1).
-    """
+    """Divide each gene by its standard deviation, without centering, and clip at 10."""
     import pandas as pd
     from anndata import AnnData
 

@@ -14,21 +14,7 @@ from scrcl_edu.course.task import Explanation, Mend, Mutant, Prediction, Propert
 
 
 def sections_graph(coordinates: np.ndarray, section: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
-    """Connect each spot to its nearest other spots of the same section, in both directions.
-
-    Parameters
-    ----------
-    coordinates
-        Shape (n_spots, 2). Each section has coordinates of its own, which may overlap with those of others.
-    section
-        Which section each spot is of, shape (n_spots,). Each has more than `n_neighbors` spots.
-    n_neighbors
-        Number of other spots that each spot chooses.
-
-    Returns
-    -------
-    Sparse and binary, symmetric, without self-loops, shape (n_spots, n_spots).
-    """
+    """Connect each spot to its nearest other spots of the same section, in both directions."""
     graph = sp.lil_matrix((len(section), len(section)))
     for name in np.unique(section):
         mine = np.flatnonzero(section == name)

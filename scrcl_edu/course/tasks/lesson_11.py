@@ -12,41 +12,12 @@ _STEPS = ("published", "rescored", "chosen by the labels", "chosen without label
 
 
 def left_without_peeking(published: float, inertias: np.ndarray, accuracies: np.ndarray) -> float:
-    """What is left of a published accuracy when no label helps to choose the start of k-means.
-
-    Parameters
-    ----------
-    published
-        The accuracy that was published, 0 to 1.
-    inertias
-        Inertia of each start, shape (n_starts,).
-    accuracies
-        Accuracy of each start, shape (n_starts,). May be used to judge, not to choose.
-
-    Returns
-    -------
-    Accuracy of the start that can be chosen without labels, as a share of the published one.
-    """
+    """What is left of a published accuracy when no label helps to choose the start of k-means."""
     return float(accuracies[np.argmin(inertias)] / published)
 
 
 def explain_gap(claimed: dict[str, int], found: dict[str, int], ledger: dict[str, float], tolerance: float) -> str:
-    """Name the step at which most of a published accuracy goes.
-
-    Parameters
-    ----------
-    claimed, found
-        Numbers of "cells" and "classes" that go with the published settings, and of the data that were scored.
-    ledger
-        Accuracy of each step in order, the published one first. Each step changes one thing about the one before it.
-    tolerance
-        A loss of this size or less is no gap.
-
-    Returns
-    -------
-    "dataset" when claimed and found differ in any number, for then no accuracies can be compared; else the name of
-    the step that loses most against the step before it; "nothing" when no step loses more than the tolerance.
-    """
+    """Name the step at which most of a published accuracy goes."""
     if claimed != found:
         return "dataset"
     names, values = list(ledger), np.array(list(ledger.values()))

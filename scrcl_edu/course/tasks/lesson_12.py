@@ -15,18 +15,7 @@ from scrcl_edu.trial.holding import interval
 
 
 def paired_interval(mine: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
-    """Mean difference of two methods over several sets, and its 95 % interval.
-
-    Parameters
-    ----------
-    mine, theirs
-        Scores on the same sets with the same seeds, shape (n_sets, n_seeds).
-
-    Returns
-    -------
-    Mean, lower end, upper end. The sets are the units: seeds are averaged first,
-    then Student's t with n_sets - 1 degrees of freedom.
-    """
+    """Mean difference of two methods over several sets, and its 95 % interval."""
     places = [(i, j) for i in range(len(mine)) for j in range(mine.shape[1])]
     rows = [{"set": i, "part": mine[i, j], "robust": theirs[i, j]} for i, j in places]
     return interval(pd.DataFrame(rows))
@@ -68,17 +57,7 @@ def _scores(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def gain_over(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """How far one method is ahead of another on each set.
-
-    Parameters
-    ----------
-    mine, theirs
-        Scores, shape (n_sets, n_seeds).
-
-    Returns
-    -------
-    Shape (n_sets,).
-    """
+    """How far one method is ahead of another on each set."""
     return (mine - theirs).mean(axis=1)
 
 
