@@ -26,6 +26,12 @@ def test_an_argument_that_must_not_be_read_is_named():
     assert "is not to be used" in words
 
 
+def test_a_function_that_only_counts_does_read_its_argument():
+    cases = [{"labels": np.random.default_rng(seed).integers(0, 3, 9)} for seed in range(4)]
+    share = lambda labels: np.bincount(labels).max() / len(labels)  # noqa: E731
+    assert dependence(share, lambda labels: np.mean(labels == labels[0]), cases) == ("", "")
+
+
 def test_an_argument_that_is_not_read_is_named():
     right = lambda values, scores: values.sum() * scores[0]  # noqa: E731
     assert dependence(right, lambda values, scores: values.sum(), inputs())[0] == "ignores scores"

@@ -189,6 +189,10 @@ def test_an_unknown_mistake_still_gets_the_pattern_of_its_numbers():
     assert "NaN" in judge(_toy(), lambda x: 2 * x / 0 * 0).cause
 
 
+def test_a_result_with_nothing_in_it_is_told_apart_by_its_shape():
+    assert "shape 0 x 2" in judge(_toy(), lambda x: x[:0]).cause
+
+
 def test_a_number_is_compared_over_all_inputs():
     toy = dataclasses.replace(_toy(), reference=lambda x: (2 * x).sum())
     assert "3 times the expected one" in judge(toy, lambda x: 6 * x.sum()).cause

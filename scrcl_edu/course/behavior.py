@@ -75,8 +75,10 @@ def _others(value: Any, rng: np.random.Generator) -> Iterator[Any]:
     elif isinstance(value, list | tuple) and len(value) > 1:
         yield type(value)(value[i] for i in rng.permutation(len(value)))
     elif len(getattr(value, "shape", ())) in (1, 2) and value.shape[0] > 1:
-        for _ in range(2):
-            yield _in_order(value, rng.permutation(value.shape[0]), both=_is_square(value))
+        n = value.shape[0]
+        yield _in_order(value, rng.permutation(n), both=_is_square(value))
+        if not _is_square(value):  # what only counts does not mind another order, but it does mind other numbers
+            yield _in_order(value, rng.integers(0, n, n), both=False)
 
 
 def _is_square(value: Any) -> bool:
@@ -100,7 +102,7 @@ def symmetry(reference: Function, function: Function, cases: list[Arguments]) ->
         if len(ours) < max(2, len(cases) / 2) or not theirs:
             continue
         words = changes[0].words
-        if all(ours) and not all(theirs):
+        if all(ours) and sum(theirs) <= len(theirs) / 2:
             if "another order" in words:
                 return "order of rows", f"is not what it should be {words}: is the position of a row of any importance?"
             return "not invariant", f"changes {words}, and the expected one does not"

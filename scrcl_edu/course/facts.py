@@ -45,7 +45,8 @@ def told_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> str:
         What came out and what was expected, for each input that came out wrong.
     """
     arrays = [(np.asarray(a), np.asarray(b)) for a, b in pairs]
-    if not arrays or any(x.dtype.kind not in "iuf" or not np.isfinite(x).all() for pair in arrays for x in pair):
+    usable = (x.size and x.dtype.kind in "iuf" and np.isfinite(x).all() for pair in arrays for x in pair)
+    if not arrays or not all(usable):
         return ""
     for words, holds in FACTS.items():
         ours, theirs = [holds(a.astype(float)) for a, _ in arrays], [holds(b.astype(float)) for _, b in arrays]
