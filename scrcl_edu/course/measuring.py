@@ -108,6 +108,13 @@ def _along_rows(gap: np.ndarray, rows: np.ndarray) -> bool:
     return bool(np.allclose(gap, along, atol=1e-6 * np.abs(gap).max(initial=0)))
 
 
+def _entries(part: Any) -> int:
+    """Entries that are kept for a tensor; of a sparse one those that are not zero, and a view has none of its own."""
+    if "sparse" in str(getattr(part, "layout", "")):
+        return int(part._nnz())
+    return part.untyped_storage().nbytes() // part.element_size() if hasattr(part, "untyped_storage") else 0
+
+
 def cost_slip(exercise: Exercise, function: Callable[..., Any]) -> str:
     """What makes a right function too expensive; empty when nothing does."""
     if exercise.cost is None:
@@ -121,8 +128,7 @@ def cost_slip(exercise: Exercise, function: Callable[..., Any]) -> str:
             result = operation(*args, **(kwargs or {}))
             self.n_operations += 1
             for part in result if isinstance(result, list | tuple) else [result]:
-                if hasattr(part, "untyped_storage"):  # a view takes no memory of its own
-                    self.n_entries = max(self.n_entries, part.untyped_storage().nbytes() // part.element_size())
+                self.n_entries = max(self.n_entries, _entries(part))
             return result
 
     arguments, meter = exercise.cost.arguments(np.random.default_rng(0)), Meter()

@@ -60,14 +60,18 @@ STEPS: dict[str, dict[str, Callable]] = {
 }
 
 
-def _chosen(log_values: np.ndarray, n_top_genes: int, **wrong: str) -> np.ndarray:
+def _scores(log_values: np.ndarray, **wrong: str) -> pd.Series:
     step = {name: ways[wrong.get(name, "right")] for name, ways in STEPS.items()}
     values = step["values"](log_values)
     mean = pd.Series(values.mean(axis=0))
     statistic = step["statistic"](mean, pd.Series(values.var(axis=0, ddof=1)))
-    scores = step["standard"](statistic, statistic.groupby(step["bins"](mean), observed=True))
+    return step["order"](step["standard"](statistic, statistic.groupby(step["bins"](mean), observed=True)))
+
+
+def _chosen(log_values: np.ndarray, n_top_genes: int, **wrong: str) -> np.ndarray:
+    scores = _scores(log_values, **wrong)
     mask = np.zeros(len(scores), dtype=bool)
-    mask[np.argsort(step["order"](scores), kind="stable")[:n_top_genes]] = True
+    mask[np.argsort(scores, kind="stable")[:n_top_genes]] = True
     return mask
 
 
@@ -101,7 +105,7 @@ def _log_values(rng: np.random.Generator) -> dict[str, Any]:
     )
     counts[0] += 1  # no gene is empty
     log_values, n_top_genes = preprocessing.normalize_log(counts.astype(float)), int(rng.integers(8, 20))
-    scores = np.sort(_standardized(log_values))[::-1]
+    scores = np.sort(_scores(log_values))  # the most telling first
     while scores[n_top_genes] == scores[n_top_genes - 1]:  # genes alone in their bins: who of them is chosen, is open
         n_top_genes += 1
     return {"log_values": log_values, "n_top_genes": n_top_genes}
