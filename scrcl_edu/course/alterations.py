@@ -80,6 +80,11 @@ def _prepared(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
     if value.ndim == 2 and value.shape[0] == value.shape[1]:
         own = sp.identity(value.shape[0], format="csr") if sp.issparse(value) else _identity(value)
         yield "self-loops added", f"with self-loops added to {name}, on top of those that it may have", value + own
+        yield (
+            "self-loops removed",
+            f"with self-loops taken away from {name}: does a node count for itself?",
+            value - own,
+        )
         return
     if sp.issparse(value):
         return
@@ -90,6 +95,12 @@ def _prepared(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
             yield "scaled first", f"{each} scaled to length 1 first", value / length
             yield "scaled first", f"{each} divided by its sum first", value / total
             yield "centered first", f"{each} less its mean", value - total / value.shape[axis]
+            exponential = getattr(value, "exp", lambda: np.exp(value))()
+            yield (
+                "softmax first",
+                f"with a softmax along {each[5:]} first",
+                exponential / exponential.sum(axis, keepdims=True),
+            )
     yield "squared first", f"with the entries of {name} squared first", value * value
     yield "without signs", f"with the signs of {name} taken off first", abs(value)
     yield "cut at zero", f"with the negative entries of {name} set to 0 first", value * (value > 0)

@@ -163,7 +163,7 @@ def found_out(exercise: Exercise, function: Callable[..., Any], attempts: list[A
     lacking = next((one for one in exercise.properties if not _true(one.holds, wrong.outcome, wrong.arguments)), None)
     if lacking:
         return Cause(lacking.name, lacking.message)
-    fact = told_apart(_arrays(attempts))
+    fact = told_apart(_arrays(attempts)) if all(_alike(one) for one in attempts) else ""
     if fact:
         return Cause(fact.split(",")[0], f"Your result {fact}.")
     if related.mistake == "not symmetric":

@@ -36,6 +36,32 @@ def flat(got: np.ndarray, expected: np.ndarray) -> str | None:
     return f"has the right numbers in another shape; {shape} is asked for"
 
 
+def selected(got: np.ndarray, expected: np.ndarray) -> str | None:
+    """The same matrix with too few rows or columns, or with too many."""
+    if got.ndim != 2 or expected.ndim != 2:
+        return None
+    for axis, line in AXES.items():
+        a, b = (np.moveaxis(x, axis, 0) for x in (got, expected))
+        if a.shape[1] != b.shape[1] or len(a) == len(b) or min(len(a), len(b)) == 0:
+            continue
+        few, many = (a, b) if len(a) < len(b) else (b, a)
+        places, start = [], 0
+        for row in few:
+            start = next((i + 1 for i in range(start, len(many)) if close(row, many[i])), 0)
+            places.append(start)
+            if not start:
+                break
+        if all(places):
+            gap = len(many) - len(few)
+            some = line if gap > 1 else line[:-1]
+            if few is a:
+                return (
+                    f"has {gap} {some} too few, and the others are right: a condition is too strong, or asked too often"
+                )
+            return f"has {gap} {some} too many, and the others are right: a condition is too weak or missing"
+    return None
+
+
 def transposed(got: np.ndarray, expected: np.ndarray) -> str | None:
     return "is the transpose of the expected one" if got.ndim == 2 and close(got.T, expected) else None
 
@@ -259,6 +285,7 @@ PLACES = {
     "mask": mask,
     "transposed": transposed,
     "shape": flat,
+    "rows or columns left out": selected,
     "not reduced": not_summed,
     "reduced too far": summed_up,
     "reversed": reversed_order,

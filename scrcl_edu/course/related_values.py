@@ -150,8 +150,14 @@ def rounded_off(got: np.ndarray, expected: np.ndarray) -> str | None:
     whole = np.floor(expected), np.round(expected), np.trunc(expected)
     if any(np.array_equal(got, one) for one in whole):
         return "is the expected one without its decimals: whole numbers were divided, or stored as such"
-    digits = next((d for d in range(1, 5) if np.allclose(got, np.round(expected, d), rtol=0, atol=1e-9)), None)
+    digits = next(
+        (d for d in range(1, 5) if _has_digits(got, d) and np.abs(got - expected).max() <= 0.501 / 10**d), None
+    )
     return f"is rounded to {digits} digits" if digits else None
+
+
+def _has_digits(x: np.ndarray, digits: int) -> bool:
+    return bool(np.allclose(x, np.round(x, digits), rtol=0, atol=1e-9))
 
 
 def cut_off(got: np.ndarray, expected: np.ndarray) -> str | None:

@@ -53,6 +53,7 @@ STEPS: dict[str, dict[str, Callable]] = {
         "right": lambda x, bins: _standard(x, bins).where(bins.transform("size") > 1, 1),
         "by n": lambda x, bins: _standard(x, bins, ddof=0).where(bins.transform("size") > 1, 1),
         "alone": lambda x, bins: _standard(x, bins),
+        "alone is average": lambda x, bins: _standard(x, bins).fillna(0),
         "mean only": lambda x, bins: x - bins.transform("mean"),
         "not at all": lambda x, bins: x,
     },
@@ -304,6 +305,11 @@ TASKS = (
                 "alone in its bin",
                 "A gene alone in its bin has no standard deviation, so its value is NaN in yours. It gets 1.",
                 standard="alone",
+            ),
+            _wrong_step(
+                "alone gets 0",
+                "A gene alone in its bin gets 0 in yours, as if it were average. It gets 1.",
+                standard="alone is average",
             ),
             _wrong_step(
                 "relative deviation",

@@ -115,6 +115,9 @@ TASKS = (
                 "degrees without the loop",
                 _loops_not_counted,
                 "The self-loops are there, but D does not count them. Take the row sums of A + I.",
+                sign=lambda result, arguments: np.allclose(
+                    _off_diagonal(result), _off_diagonal(_loops_not_counted(**arguments))
+                ),
             ),
             Mutant(
                 "no root",

@@ -56,6 +56,12 @@ def _leaving_degrees(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> 
     return (scale[:, None] * incoming * scale) @ (x @ weight) + bias
 
 
+def _not_turned(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    leaving = graph + torch.eye(len(graph), dtype=graph.dtype)
+    scale = leaving.sum(0).rsqrt()
+    return (scale[:, None] * leaving * scale) @ (x @ weight) + bias
+
+
 def _mean_of_neighbors(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     incoming = graph.T + torch.eye(len(graph), dtype=graph.dtype)
     return incoming / incoming.sum(1, keepdim=True) @ (x @ weight) + bias
@@ -116,6 +122,12 @@ TASKS = (
         inputs=_gcn_inputs,
         alternative=_edge_by_edge,
         mutants=(
+            Mutant(
+                "sum not turned",
+                _not_turned,
+                "Your degrees count the edges that arrive, as they should, but the sum runs over the edges that leave: "
+                "entry [i, j] is the edge from i to j, and j collects.",
+            ),
             Mutant(
                 "wrong direction",
                 lambda x, graph, weight, bias: _gcn(x, graph, weight, bias, turned=False),

@@ -125,6 +125,11 @@ TASKS = (
         alternative=_node_by_node,
         mutants=(
             Mutant(
+                "entries squared",
+                lambda x, graph: _operator(graph) ** 2 @ x,
+                "** squares each entry by itself. Two steps are the product of the matrix with itself.",
+            ),
+            Mutant(
                 "both against the edges",
                 lambda x, graph: _operator(graph).T @ (_operator(graph).T @ x),
                 "Now both steps go against the edges: nodes hear those they point at.",

@@ -151,6 +151,14 @@ TASKS = (
         alternative=_one_way_each,
         mutants=(
             Mutant(
+                "rows centered",
+                lambda e1, e2, temperature: within_cells_given(
+                    e1 - e1.mean(dim=1, keepdim=True), e2 - e2.mean(dim=1, keepdim=True), temperature
+                ),
+                "The symptom is gone, and the fault is not: you take off the mean of each cell, and the softmax still "
+                "runs over cells. Whose distribution is it?",
+            ),
+            Mutant(
                 "one view mended",
                 _softmax_over(-1, 0),
                 "View 1 is a distribution over hidden units now, and view 2 is still one over something else.",

@@ -95,6 +95,11 @@ TASKS = (
         ),
         mutants=(
             Mutant(
+                "h2 of all cells",
+                lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) + _dot(log_q2.exp(), log_q2),
+                "The entropy term of view 2 is summed over all cells, cell i among them. Take it out like the rest.",
+            ),
+            Mutant(
                 "self included",
                 lambda log_q1, log_q2: linear_sum_over_all(log_q1, log_q2) + _to_self(log_q1, log_q2),
                 "D_ii is still in your sum: take the cell itself out at the end.",

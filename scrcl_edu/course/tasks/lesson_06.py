@@ -204,6 +204,14 @@ TASKS = (
         ),
         mutants=(
             Mutant(
+                "softmax of the projection",
+                lambda encodings, weight, bias, programs: encoders.unit_rows(
+                    (encodings @ weight + bias).softmax(1) @ programs
+                ),
+                "You took a softmax of the projection. The weights of the mixture are E W + b as they are; only the "
+                "result is scaled.",
+            ),
+            Mutant(
                 "not unit rows",
                 _mixture,
                 "The mixture is right; its rows are not scaled to length 1.",

@@ -255,6 +255,11 @@ TASKS = (
         alternative=lambda a, b, c, weight_b, weight_c: float(np.dot([1, weight_b, weight_c], [a, b, c])),
         mutants=(
             Mutant(
+                "weights that sum to 1",
+                lambda a, b, c, weight_b, weight_c: (1 - weight_b - weight_c) * a + weight_b * b + weight_c * c,
+                "You weighted the distribution alignment with what the other weights leave of 1. It enters as it is.",
+            ),
+            Mutant(
                 "weights swapped",
                 lambda a, b, c, weight_b, weight_c: a + weight_c * b + weight_b * c,
                 "The two weights are swapped.",

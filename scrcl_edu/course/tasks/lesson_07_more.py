@@ -143,7 +143,13 @@ TASKS = (
         symptom="Change the labels and another epoch is handed back. Labels are there to judge the clusters in the "
         "end; here they make them.",
         inputs=_epochs,
-        edge_cases=({"losses": [2.0, 1.0, 1.0], "clusters": np.array([[0, 1], [0, 0], [0, 0]]), "labels": [(0, 1)]},),
+        edge_cases=tuple(
+            {"losses": [2.0, 1.0, 1.0], "clusters": np.array([[0, 1], *clusters]), "labels": [(0, 1)]}
+            for clusters in (
+                [[0, 0], [0, 0]],
+                [[0, 1], [0, 0]],
+            )  # of the two that tie the second agrees no less, or better
+        ),
         alternative=_first_of_sorted,
         mutants=(
             Mutant(

@@ -67,6 +67,16 @@ TASKS = (
         alternative=_copy_by_hand,
         mutants=(
             Mutant(
+                "only the optimizer copied",
+                lambda model, optimizer, epoch: {
+                    "model": dict(model.state_dict()),
+                    "optimizer": copy.deepcopy(optimizer.state_dict()),
+                    "epoch": epoch,
+                },
+                "The optimizer's state is copied, the weights are not: a new dictionary still holds the same tensors, "
+                "which change while training goes on.",
+            ),
+            Mutant(
                 "no optimizer",
                 lambda model, optimizer, epoch: copy.deepcopy({"model": model.state_dict(), "epoch": epoch}),
                 "The optimizer's state is missing. Adam remembers running means of the gradients; without them the "

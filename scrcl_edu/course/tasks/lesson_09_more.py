@@ -59,6 +59,11 @@ def _picked(insiders: Cells, outsiders: Cells, *, tried: Cells = _held) -> Calla
     return answer
 
 
+def _largest_in_size(values: Values, inside: Values, held_out: Values, n_genes: int) -> float:
+    best = np.argsort(np.abs(_difference(values[~held_out], inside[~held_out])))[-n_genes:]
+    return _difference(values[held_out], inside[held_out])[best].mean()
+
+
 def _by_sorting(values: Values, inside: Values, held_out: Values, n_genes: int) -> float:
     seen, tried = _difference(values[~held_out], inside[~held_out]), _difference(values[held_out], inside[held_out])
     ranked = sorted(range(values.shape[1]), key=lambda gene: seen[gene], reverse=True)[:n_genes]
@@ -151,6 +156,12 @@ TASKS = (
         inputs=_both_sides,
         alternative=_by_sorting,
         mutants=(
+            Mutant(
+                "largest in size",
+                _largest_in_size,
+                "The picking is clean, but by the size of the difference without its sign. The largest differences are "
+                "asked for, not the most negative ones.",
+            ),
             Mutant(
                 "tried where they were picked",
                 _picked(_seen, _seen, tried=_seen),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.spatial import cKDTree
 
 from scrcl_edu import clustering, graphs, preprocessing
 from scrcl_edu.course.task import Exercise, Mutant
@@ -33,12 +34,20 @@ def scale_and_clip(log_values: np.ndarray) -> np.ndarray:
 
 def _outwards(coordinates: np.ndarray) -> np.ndarray:
     distance = np.linalg.norm(coordinates[:, None] - coordinates, axis=2)
+    np.fill_diagonal(distance, -1)
     return np.argsort(distance, axis=1)  # each row begins with the spot itself
 
 
 def _chosen(coordinates: np.ndarray, first: int, last: int) -> np.ndarray:
     chosen = np.zeros((len(coordinates), len(coordinates)))
     np.put_along_axis(chosen, _outwards(coordinates)[:, first:last], 1.0, axis=1)
+    return chosen
+
+
+def _without_the_first(coordinates: np.ndarray, n_neighbors: int) -> np.ndarray:
+    _, found = cKDTree(coordinates).query(coordinates, k=n_neighbors + 1)
+    chosen = np.zeros((len(coordinates), len(coordinates)))
+    np.put_along_axis(chosen, found[:, 1:], 1.0, axis=1)
     return chosen
 
 
@@ -64,6 +73,10 @@ def _one_after_the_other(clusters: np.ndarray, coordinates: np.ndarray, n_neighb
         votes = np.bincount(clusters[outwards])
         clusters[spot] = max(clusters[outwards], key=lambda cluster: votes[cluster])
     return clusters
+
+
+# Two spots at each place: the nearest other spot is as near as the spot itself.
+_PAIRS = np.array([[0.0, 0.0], [5.0, 1.0], [2.0, 7.0]])[[0, 1, 2, 2, 1, 0]]
 
 
 def _spots(rng: np.random.Generator) -> dict[str, Any]:
@@ -93,6 +106,7 @@ TASKS = (
         minutes=6,
         reference=spatial_graph,
         inputs=_spots,
+        edge_cases=({"coordinates": _PAIRS, "n_neighbors": 1},),
         alternative=lambda coordinates, n_neighbors: _union(_chosen(coordinates, 1, n_neighbors + 1)),
         mutants=(
             Mutant(
@@ -119,6 +133,12 @@ TASKS = (
                 "handed to it.",
             ),
             Mutant(
+                "first is taken for itself",
+                lambda coordinates, n_neighbors: _union(_without_the_first(coordinates, n_neighbors)),
+                "You leave out the first of those found, as if it always were the spot itself. Of two at one place the "
+                "first may be the other one, and the spot then joins itself.",
+            ),
+            Mutant(
                 "edges counted twice",
                 lambda coordinates, n_neighbors: sp.csr_matrix(
                     _chosen(coordinates, 1, n_neighbors + 1) + _chosen(coordinates, 1, n_neighbors + 1).T
@@ -138,8 +158,8 @@ TASKS = (
             "NearestNeighbors(n_neighbors=...).fit(coordinates).kneighbors_graph() leaves the spot itself out when it "
             "is called without arguments.",
         ),
-        tested="edges on 8 or 9 spots",
-        not_tested="spots at the same place, speed",
+        tested="edges on 8 or 9 spots, and two spots at each of three places",
+        not_tested="speed",
     ),
     Exercise(
         name="majority_vote",

@@ -48,6 +48,22 @@ def _two_sections(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+# One section is ten thousand times as wide as a step from spot to spot, and lies on top of the other.
+_WIDE = {
+    "coordinates": np.array([[0.0, 0], [9000, 0], [21000, 0], [1, 0], [8000, 1], [20000, 0]]),
+    "section": np.array(["a", "a", "a", "b", "b", "b"]),
+    "n_neighbors": 1,
+}
+
+
+def _of_few_near(coordinates: np.ndarray, section: np.ndarray, n_neighbors: int) -> sp.csr_matrix:
+    graph = sp.lil_matrix((len(section), len(section)))
+    distance = np.linalg.norm(coordinates[:, None] - coordinates, axis=2) + np.diag(np.full(len(section), np.inf))
+    for spot, row in enumerate(np.argsort(distance, axis=1)[:, : 3 * n_neighbors]):
+        graph[spot, row[section[row] == section[spot]][:n_neighbors]] = 1
+    return graph.maximum(graph.T).tocsr()
+
+
 def thin_layer(rng: np.random.Generator) -> dict[str, Any]:
     """900 spots in four layers, one of them a tenth as thick as the others; one cluster of four is wrong."""
     places = np.stack(np.meshgrid(np.arange(30.0), np.arange(30.0)), axis=-1).reshape(-1, 2)
@@ -125,9 +141,23 @@ TASKS = (
                 "section": np.array(["a", "a", "a", "b", "b", "b"]),
                 "n_neighbors": 1,
             },
+            _WIDE,
         ),
         alternative=_moved_apart,
         mutants=(
+            Mutant(
+                "moved by a fixed step",
+                lambda coordinates, section, n_neighbors: graphs.spatial_graph(
+                    coordinates + 100 * np.unique(section, return_inverse=True)[1][:, None], n_neighbors=n_neighbors
+                ),
+                "You moved the sections apart by a fixed distance. A section may be wider than that: measure first.",
+            ),
+            Mutant(
+                "of a few candidates",
+                _of_few_near,
+                "You look for spots of the section among some of the nearest only. There may be too few of them there: "
+                "settle who may be chosen before anyone chooses.",
+            ),
             Mutant(
                 "sections joined",
                 lambda coordinates, section, n_neighbors: graphs.spatial_graph(coordinates, n_neighbors=n_neighbors),

@@ -72,6 +72,21 @@ def _total_loss(claimed: dict[str, int], found: dict[str, int], ledger: dict[str
     return "nothing" if none else explain_gap(claimed, found, ledger, -np.inf)
 
 
+def _relative(claimed: dict[str, int], found: dict[str, int], ledger: dict[str, float], tolerance: float) -> str:
+    logs = {step: float(np.log(accuracy)) for step, accuracy in ledger.items()}
+    return explain_gap(claimed, found, logs, -np.log1p(-tolerance))
+
+
+# The larger loss comes first; compared with what was there before it, the second is larger.
+_SAME = {"cells": 500, "classes": 5}
+_LOW_AT_THE_END = {
+    "claimed": _SAME,
+    "found": _SAME,
+    "ledger": dict(zip(_STEPS, (0.9, 0.6, 0.4, 0.2), strict=True)),
+    "tolerance": 0.01,
+}
+
+
 def _step_before(claimed: dict[str, int], found: dict[str, int], ledger: dict[str, float], tolerance: float) -> str:
     name = explain_gap(claimed, found, ledger, tolerance)
     return list(ledger)[list(ledger).index(name) - 1] if name in ledger else name
@@ -90,6 +105,13 @@ def _starts(rng: np.random.Generator) -> dict[str, Any]:
     others = np.setdiff1d(np.arange(5), [np.argmin(inertias), np.argmax(inertias)])
     accuracies[rng.choice(others)] = 0.88  # neither the lowest inertia nor the highest
     return {"published": round(float(rng.uniform(0.9, 0.99)), 2), "inertias": inertias, "accuracies": accuracies}
+
+
+_BETTER_THAN_PUBLISHED = {
+    "published": 0.5,
+    "inertias": np.array([3.0, 1.0, 2.0]),
+    "accuracies": np.array([0.4, 0.6, 0.8]),
+}
 
 
 def _accounts(rng: np.random.Generator) -> dict[str, Any]:
@@ -115,6 +137,9 @@ TASKS = (
         minutes=5,
         reference=left_without_peeking,
         inputs=_starts,
+        edge_cases=(
+            {"published": 0.5, "inertias": np.array([3.0, 1.0, 2.0]), "accuracies": np.array([0.4, 0.6, 0.8])},
+        ),
         alternative=_by_sorting,
         mutants=(
             Mutant(
@@ -134,6 +159,11 @@ TASKS = (
                 lambda published, inertias, accuracies: float(accuracies.mean() / published),
                 "You averaged over all starts: that is what one start taken at random gives. Without labels one can "
                 "do better than chance; the inertias are known.",
+            ),
+            Mutant(
+                "capped",
+                lambda published, inertias, accuracies: min(1.0, float(accuracies[np.argmin(inertias)] / published)),
+                "You cut the share off at 1. When the start is better than what was published, the share says so.",
             ),
             Mutant(
                 "not a share",
@@ -172,6 +202,7 @@ TASKS = (
         minutes=8,
         reference=explain_gap,
         inputs=_accounts,
+        edge_cases=(_LOW_AT_THE_END,),
         alternative=_by_loop,
         mutants=(
             Mutant(
@@ -222,6 +253,11 @@ TASKS = (
                 "one step early",
                 _step_before,
                 "You named the step before the fall. Name the step at which the accuracy has fallen.",
+            ),
+            Mutant(
+                "relative losses",
+                _relative,
+                "You divided each loss by the accuracy before it: late ones weigh more. A loss is a difference.",
             ),
             Mutant(
                 "no tolerance",
