@@ -65,7 +65,6 @@ def _others(name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
         yield "not used", f"if {name} were zero everywhere: is {name} used?", value * 0
         yield "sign turned", f"with the sign of {name} turned", -value
         yield "used twice", f"with twice {name}: does it enter two times?", value * 2
-        yield "half", f"with half of {name}", value / 2
         yield from _prepared(name, value)
         if value.ndim == 2 and value.shape[1] > 1 and not sp.issparse(value):
             yield "one column", f"if {name} had its first column only", value[:, :1]

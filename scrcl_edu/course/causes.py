@@ -151,30 +151,26 @@ def found_out(exercise: Exercise, function: Callable[..., Any], attempts: list[A
     if related.mistake == "not finite":
         return related
     # What is called through something else cannot be called as it stands; another kind or shape is said as such.
-    again = exercise.through is None and all(_alike(one) for one in attempts)
+    again = exercise.through is None and all(comparable(one.outcome.value, one.expected.value) for one in attempts)
+    alike = again and all(np.shape(one.outcome.value) == np.shape(one.expected.value) for one in attempts)
     pair, cases = (exercise.reference, function), [attempt.arguments for attempt in attempts[:4]]
     found = _clause(*alteration(exercise.reference, list(_wrong_first(attempts)))) if again else UNKNOWN
     if related.mistake == "constant" and not found.message:
         return related
-    if again and not found.message:
+    if alike and not found.message:
         found = _clause(*dependence(*pair, cases))
     if found.message:
         return found
     lacking = next((one for one in exercise.properties if not _true(one.holds, wrong.outcome, wrong.arguments)), None)
     if lacking:
         return Cause(lacking.name, lacking.message)
-    fact = told_apart(_arrays(attempts)) if all(_alike(one) for one in attempts) else ""
+    fact = told_apart(_arrays(attempts)) if alike or exercise.through is not None else ""
     if fact:
         return Cause(fact.split(",")[0], f"Your result {fact}.")
     if related.mistake == "not symmetric":
         return related
-    found = _clause(*symmetry(*pair, cases)) if again else UNKNOWN
+    found = _clause(*symmetry(*pair, cases)) if alike else UNKNOWN
     return next((one for one in (found, told, related) if one.message), _of_one(attempts, wrong))
-
-
-def _alike(attempt: Attempt) -> bool:
-    got, expected = attempt.outcome.value, attempt.expected.value
-    return comparable(got, expected) and np.shape(got) == np.shape(expected)
 
 
 def _clause(name: str, words: str) -> Cause:

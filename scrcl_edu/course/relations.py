@@ -81,7 +81,7 @@ def relation_over_inputs(pairs: Sequence[Pair], sizes: Sequence[dict[str, int]] 
                 return None
             # One number says little; those of all inputs together are a vector.
             wrong = [(np.array([got.item() for got, _ in pairs]), np.array([expected.item() for _, expected in pairs]))]
-            among: Related = VALUES
+            among: Related = {name: one for name, one in VALUES.items() if "cut off" not in name}
         else:
             among = RELATIONS if all(got.shape == expected.shape for got, expected in wrong) else PLACES
         for name, related in among.items():

@@ -54,11 +54,6 @@ TASKS = (
                 "You counted the zeros. A share is that number divided by the number of all entries.",
             ),
             Mutant(
-                "divided by cells",
-                lambda counts: np.sum(counts == 0) / len(counts),
-                "You divided by the number of cells. A matrix has n_cells times n_genes entries.",
-            ),
-            Mutant(
                 "zeros by zeros and ones",
                 lambda counts: np.sum(counts == 0) / counts.sum(),
                 "You divided by the sum of the counts. What counts here is how many entries there are, not how large "
@@ -90,11 +85,6 @@ TASKS = (
                 lambda labels: 1 / len(np.unique(labels)),
                 "That would be right if all classes were of the same size. The one cluster is matched with the "
                 "largest.",
-            ),
-            Mutant(
-                "number, not share",
-                lambda labels: np.unique(labels, return_counts=True)[1].max(),
-                "That is the size of the largest class. Accuracy is a share: divide by the number of cells.",
             ),
             Mutant(
                 "smallest class",

@@ -208,11 +208,6 @@ TASKS = (
                 "You took the log before scaling, so that depth stays in the values. Scale first, then take the log.",
             ),
             Mutant(
-                "forgot the pseudocount",
-                lambda counts: np.log(1e4 * counts / counts.sum(axis=1, keepdims=True)),
-                "The log of a zero count is minus infinity: the 1 in log(1 + x) is missing.",
-            ),
-            Mutant(
                 "not times 10,000",
                 lambda counts: np.log1p(counts / counts.sum(axis=1, keepdims=True)),
                 "Your cells sum to 1 before the log, and should sum to 10,000.",

@@ -137,19 +137,9 @@ TASKS = (
                 "In each step you add S X to X. S holds the cell itself already, so the result of a step is S X alone.",
             ),
             Mutant(
-                "not at all",
-                lambda values, graph, n_steps: values.copy(),
-                "Your result is X as it was: nothing was smoothed.",
-            ),
-            Mutant(
                 "one step too few",
                 lambda values, graph, n_steps: _path(values, graph, n_steps)[-2],
                 "You smoothed n_steps - 1 times.",
-            ),
-            Mutant(
-                "one step too many",
-                lambda values, graph, n_steps: _path(values, graph, n_steps + 1)[-1],
-                "You smoothed n_steps + 1 times.",
             ),
             Mutant(
                 "sum of all steps",

@@ -135,11 +135,6 @@ TASKS = (
                 "from i, so row j of what you multiply with must hold the edges that arrive at j.",
             ),
             Mutant(
-                "forgot the bias",
-                lambda x, graph, weight, bias: _gcn(x, graph, weight, 0 * bias),
-                "The bias is missing: it is added once, to every node, after the sum over the edges.",
-            ),
-            Mutant(
                 "normalized twice",
                 _normalized_twice,
                 "Each edge is divided by deg_i deg_j instead of by the square root of it: the normalization is there "
@@ -275,11 +270,6 @@ TASKS = (
                 "it is the square root of the sum of squares.",
             ),
             Mutant(
-                "root of the mean",
-                lambda x: x / x.square().mean(1, keepdim=True).sqrt(),
-                "You divided by the root of the *mean* of squares. The length is the root of their sum.",
-            ),
-            Mutant(
                 "from 0 to 1",
                 lambda x: (x - x.amin(1, keepdim=True)) / (x.amax(1, keepdim=True) - x.amin(1, keepdim=True)),
                 "Your rows run from 0 to 1 (smallest and largest entry). Unit rows keep signs and proportions: they "
@@ -334,11 +324,6 @@ TASKS = (
                 "The encodings are right, but their rows are not scaled to length 1.",
             ),
             Mutant(
-                "forgot the bias",
-                lambda x, weight, bias: encoders.unit_rows((x @ weight).relu()),
-                "The bias is missing inside the ReLU.",
-            ),
-            Mutant(
                 "bias after the ReLU",
                 lambda x, weight, bias: encoders.unit_rows((x @ weight).relu() + bias),
                 "The bias is added after the ReLU. It belongs inside: linear layer with its bias first, then the ReLU.",
@@ -357,11 +342,6 @@ TASKS = (
                 "unit columns",
                 lambda x, weight, bias: torch.nn.functional.normalize((x @ weight + bias).relu(), dim=0),
                 "Your columns have length 1, not the rows: dim=1 runs along a row.",
-            ),
-            Mutant(
-                "features scaled first",
-                lambda x, weight, bias: encoders.unit_rows((encoders.unit_rows(x) @ weight + bias).relu()),
-                "You scaled the features as well. Only the encodings are scaled, at the end; the bias makes it differ.",
             ),
         ),
         hints=(

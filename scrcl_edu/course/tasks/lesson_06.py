@@ -126,18 +126,6 @@ TASKS = (
                 "There are negative numbers in your programs: the ReLU is missing.",
             ),
             Mutant(
-                "no graph",
-                lambda view_1, graph, weight, bias: (view_1.T @ weight + bias).relu(),
-                "No gene hears from another: the graph is not used.",
-            ),
-            Mutant(
-                "self-loops twice",
-                lambda view_1, graph, weight, bias: (
-                    _operator(graph + torch.eye(len(graph), dtype=graph.dtype)) @ (view_1.T @ weight) + bias
-                ).relu(),
-                "You added self-loops. The gene graph has them already: each gene is among its own five neighbors.",
-            ),
-            Mutant(
                 "edges that leave",
                 lambda view_1, graph, weight, bias: _collected(view_1, graph, weight, bias, graph.sum(1)).relu(),
                 "You counted the edges that leave a gene. The degrees count those that *arrive*: sum over the first "
@@ -155,11 +143,6 @@ TASKS = (
                 "sum over edges",
                 lambda view_1, graph, weight, bias: (graph.T @ (view_1.T @ weight) + bias).relu(),
                 "You summed the messages without any scaling: each is divided by sqrt(deg_g deg_h).",
-            ),
-            Mutant(
-                "no bias",
-                lambda view_1, graph, weight, bias: _collected(view_1, graph, weight, 0 * bias, graph.sum(0)).relu(),
-                "The bias is missing.",
             ),
             Mutant(
                 "bias after the ReLU",
@@ -224,22 +207,9 @@ TASKS = (
                 "You scaled the columns to length 1. A cell is a row.",
             ),
             Mutant(
-                "forgot the bias",
-                lambda encodings, weight, bias, programs: encoders.unit_rows(encodings @ weight @ programs),
-                "The bias of the projector is missing. When W P is taken first, b becomes b P; it does not vanish.",
-            ),
-            Mutant(
                 "scaled too early",
                 lambda encodings, weight, bias, programs: encoders.unit_rows(encodings @ weight + bias) @ programs,
                 "You scaled the projection, before it met the programs. The rows of the product are scaled.",
-            ),
-            Mutant(
-                "encodings scaled",
-                lambda encodings, weight, bias, programs: encoders.unit_rows(
-                    _mixture(encoders.unit_rows(encodings), weight, bias, programs)
-                ),
-                "You scaled the encodings first. The projector reads E itself; only e1 and e2 of the alignments are "
-                "scaled.",
             ),
             Mutant(
                 "whole matrix",
@@ -291,16 +261,6 @@ TASKS = (
                 "absolute",
                 lambda z1, z2, graph: _errors(z1, z2, graph).abs().mean(),
                 "You took absolute differences; they are squared here.",
-            ),
-            Mutant(
-                "one view",
-                lambda z1, z2, graph: _errors(z1, z1, graph).square().mean(),
-                "Both factors come from z1. The loss compares cells *across* the views: z1_i with z2_j.",
-            ),
-            Mutant(
-                "the other view alone",
-                lambda z1, z2, graph: _errors(z2, z2, graph).square().mean(),
-                "Both factors come from z2. The loss compares cells across the views: z1_i with z2_j.",
             ),
             Mutant(
                 "identity subtracted",

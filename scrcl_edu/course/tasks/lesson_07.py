@@ -270,16 +270,6 @@ TASKS = (
                 "The weights do not enter your sum.",
             ),
             Mutant(
-                "first one left out",
-                lambda a, b, c, weight_b, weight_c: weight_b * b + weight_c * c,
-                "The distribution alignment is missing. It has no weight of its own, that is: weight 1.",
-            ),
-            Mutant(
-                "last one left out",
-                lambda a, b, c, weight_b, weight_c: a + weight_b * b,
-                "The consistency is missing. It has a weight of its own, weight_consistency.",
-            ),
-            Mutant(
                 "all weighted",
                 lambda a, b, c, weight_b, weight_c: weight_b * (a + b) + weight_c * c,
                 "You weighted the distribution alignment too. It enters as it is.",

@@ -69,11 +69,6 @@ def _counted_once(labels: np.ndarray, clusters: np.ndarray) -> float:
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
 
 
-def _number_of_cells(labels: np.ndarray, clusters: np.ndarray) -> int:
-    table = _table(labels, clusters)
-    return int(table[linear_sum_assignment(table, maximize=True)].sum())
-
-
 def _mean_over_classes(labels: np.ndarray, clusters: np.ndarray) -> float:
     table = _table(labels, clusters)
     rows, columns = linear_sum_assignment(table, maximize=True)
@@ -205,11 +200,6 @@ TASKS = (
                 _counted_once,
                 "Your table holds ones and zeros: += counts each pair once, however many cells it has. np.add.at adds "
                 "for every cell.",
-            ),
-            Mutant(
-                "number instead of share",
-                _number_of_cells,
-                "This is the number of cells that agree. Divide by the number of all cells.",
             ),
             Mutant(
                 "mean over classes",

@@ -199,7 +199,7 @@ TASKS = (
                 "rounded",
                 lambda scores: (round(float(np.mean(scores)), 2), round(float(np.std(scores, ddof=1)), 2)),
                 "You rounded. Hand back the numbers as they are; round when you write them down.",
-                sign=lambda result, arguments: abs(result[0] - arguments["scores"].mean()) < 0.06,
+                sign=lambda result, arguments: np.allclose(result, report_over_seeds(**arguments), rtol=0, atol=0.06),
             ),
             Mutant(
                 "a sentence",
