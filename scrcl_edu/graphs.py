@@ -6,23 +6,21 @@ Graphs are binary CSR matrices. :class:`Graph` carries one to where tensors are.
 from __future__ import annotations
 
 import warnings
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from scrcl_edu.all_cells import HERE, AllCells
 from scrcl_edu.errors import DataError, SettingsError
-from scrcl_edu.neighbors import fits, nearest_others
+from scrcl_edu.neighbors import fits, nearest_others, searched_others
 
 LARGEST_EXACT_SEARCH = 100_000  # cells; above it pynndescent, which finds most neighbors, is the quicker one
 LARGEST_BY_PRODUCTS = 20_000  # cells; above it all pairs take longer than a search
-CELLS_AT_ONCE = 256  # whose distances to all others are in memory during an exact search
 DENSE_ABOVE = 0.08  # share of non-zero entries from which a dense matrix product is the quicker one
 LARGEST_GRAM = 5000  # genes, all pairs of which are held at once while neighbors are searched by dense products
 EDGES_AT_ONCE = 2**16  # whose rows are gathered at once where sparse products are taken edge by edge
@@ -72,7 +70,7 @@ def cell_graph(
     elif n_cells <= LARGEST_BY_PRODUCTS and fits(values):
         neighbors = nearest_others(values, n_neighbors - 1, metric)
     else:
-        neighbors = _searched_neighbors(values, n_neighbors - 1, metric)
+        neighbors = searched_others(values, n_neighbors - 1, metric)
     return _union(neighbors, n_cells)
 
 
@@ -258,6 +256,38 @@ class Graph:
         return _SparseProduct.apply(x, self._forward, self._backward)
 
 
+class Chain:
+    """A product of sparse matrices that is never formed: a tensor is multiplied by one after the other.
+
+    Filtered features are such a product, S ... S X, and nearly dense when formed. So they need the memory of X alone; a
+    product with them takes as many more steps over the graph.
+
+    Parameters
+    ----------
+    factors
+        From left to right, each with as many columns as the next one has rows.
+    """
+
+    def __init__(self, *factors: Graph) -> None:
+        self.factors = factors
+        self.shape = (factors[0].shape[0], factors[-1].shape[1])
+
+    @property
+    def T(self) -> Chain:
+        """The transpose; shares the memory of the factors."""
+        return Chain(*(factor.T for factor in reversed(self.factors)))
+
+    @property
+    def matrix(self) -> sp.csr_matrix:
+        """The product, formed."""
+        return reduce(lambda left, right: sp.csr_matrix(left @ right), (factor.matrix for factor in self.factors))
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        for factor in reversed(self.factors):
+            x = factor @ x
+        return x
+
+
 class _SparseProduct(torch.autograd.Function):
     """A X, whose gradient in X is A^T times the gradient; the matrix itself is a constant."""
 
@@ -291,11 +321,13 @@ class Edges:
 def _operand(matrix: sp.csr_matrix, dtype: torch.dtype, device: str | torch.device) -> Tensor | Edges:
     if torch.device(device).type == "mps":
         return Edges(matrix, dtype, device)
+    # scipy's own indices, which are then not copied, where they are of one type
+    index = torch.int32 if matrix.indices.dtype == matrix.indptr.dtype == np.int32 else torch.int64
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(
-            torch.as_tensor(matrix.indptr, dtype=torch.int64),
-            torch.as_tensor(matrix.indices, dtype=torch.int64),
+            torch.as_tensor(matrix.indptr, dtype=index),
+            torch.as_tensor(matrix.indices, dtype=index),
             torch.as_tensor(matrix.data, dtype=dtype),
             size=matrix.shape,
             dtype=dtype,
@@ -340,22 +372,6 @@ def _union(neighbors: np.ndarray, n_points: int) -> sp.csr_matrix:
     graph = chosen.maximum(chosen.T)
     graph.sort_indices()
     return sp.csr_matrix(graph)
-
-
-def _searched_neighbors(values: np.ndarray | sp.csr_matrix, n_others: int, metric: str) -> np.ndarray:
-    """By scikit-learn, which never holds the values dense."""
-    if metric == "cosine" and not sp.issparse(values) and values.any(axis=1).all():
-        # On the unit sphere, where no cell of zeros is, Euclidean distance sorts as cosine distance does, and has the
-        # quick exact search.
-        values, metric = _on_unit_sphere(values), "euclidean"
-    search = NearestNeighbors(n_neighbors=n_others, metric=metric, algorithm="brute").fit(values)
-    with config_context(working_memory=values.shape[0] * 8 * CELLS_AT_ONCE / 2**20):  # MiB of float64 distances
-        return search.kneighbors(return_distance=False)
-
-
-def _on_unit_sphere(values: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(length > 0, length, 1)
 
 
 def _approximate_neighbors(values: np.ndarray | sp.csr_matrix, n_neighbors: int, metric: str, seed: int) -> np.ndarray:

@@ -22,6 +22,8 @@ from scrcl_edu.saving import genes_of
 if TYPE_CHECKING:
     from anndata import AnnData
 
+LARGEST_VIEW = 2**32  # bytes of filtered features of one view, above which they are never formed
+
 
 def graph_names(key: str = "scrcl") -> tuple[str, str]:
     """Where the cell graph (in `obsp`) and the gene graph (in `varp`) of a fit lie."""
@@ -99,9 +101,14 @@ def build(
     chosen = adata.var["highly_variable"].to_numpy()
     cell_key, gene_key = graph_names(key)
     graph, (steps_1, steps_2) = adata.obsp[cell_key], settings.filter_steps
-    view_2 = low_pass(features, graph, steps_2)
-    view_1 = low_pass(view_2, graph, steps_1 - steps_2) if steps_1 >= steps_2 else low_pass(features, graph, steps_1)
-    inputs = Inputs.build(view_1, view_2, graph, adata.varp[gene_key][chosen][:, chosen], device=device)
+    genes = adata.varp[gene_key][chosen][:, chosen]
+    if sp.issparse(features) and 4.0 * np.prod(features.shape, dtype=float) > LARGEST_VIEW:
+        inputs = Inputs.chained(features, settings.filter_steps, graph, genes, device=device)
+    else:
+        view_2 = low_pass(features, graph, steps_2)
+        further = steps_1 >= steps_2
+        view_1 = low_pass(view_2, graph, steps_1 - steps_2) if further else low_pass(features, graph, steps_1)
+        inputs = Inputs.build(view_1, view_2, graph, genes, device=device)
     own: dict[str, Any] = {}
     if parts is not None and parts.alignment is not None:
         own |= {"align": partial(aligned, parts.alignment), "weight_distribution": 1.0, "weight_neighborhood": 0.0}
@@ -112,7 +119,7 @@ def build(
     }
     torch.manual_seed(seed)
     model = ScRCL(
-        *view_1.shape,
+        *features.shape,
         n_hidden=settings.n_hidden,
         out_dim=settings.out_dim or n_clusters,
         dropout=settings.dropout,

@@ -17,7 +17,7 @@ from scrcl_edu.all_cells import AllCells
 from scrcl_edu.dropout import Dropout
 from scrcl_edu.encoders import GraphEncoder, MLPEncoder, gcn_operator, unit_rows
 from scrcl_edu.errors import SettingsError
-from scrcl_edu.graphs import Graph, dense_if_cheaper
+from scrcl_edu.graphs import Chain, Graph, dense_if_cheaper
 from scrcl_edu.refinement import GeneEncoder, cross_view_consistency, refine
 
 
@@ -47,7 +47,8 @@ class Inputs:
     Parameters
     ----------
     view_1
-        Filtered features of view 1, shape (n_cells, n_genes): a tensor, or a Graph while they are sparse.
+        Filtered features of view 1, shape (n_cells, n_genes): a tensor, a Graph while they are sparse, or a Chain of
+        the graph's and the features' matrices where a tensor would be too large.
     propagated
         S X2, what the first graph convolution of view 2 multiplies with its weights.
     cell_graph, cell_operator
@@ -56,8 +57,8 @@ class Inputs:
         Of the directed gene graph.
     """
 
-    view_1: Tensor | Graph
-    propagated: Tensor | Graph
+    view_1: Tensor | Graph | Chain
+    propagated: Tensor | Graph | Chain
     cell_graph: Graph
     cell_operator: Graph
     gene_operator: Graph
@@ -96,6 +97,26 @@ class Inputs:
             Graph(g, dtype=dtype, device=device) for g in (cell_graph, cell_operator, gcn_operator(gene_graph))
         )
         return cls(placed(dense_if_cheaper(view_1)), placed(propagated), *operators)
+
+    @classmethod
+    def chained(
+        cls,
+        features: sp.csr_matrix,
+        filter_steps: tuple[int, int],
+        cell_graph: sp.csr_matrix,
+        gene_graph: sp.csr_matrix,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Inputs:
+        """As :meth:`build` of features that are filtered so often, without anything of size n_cells x n_genes dense."""
+        x, graph, smoother, genes = (
+            Graph(matrix, dtype=dtype, device=device)
+            for matrix in (features, cell_graph, gcn_operator(cell_graph), gcn_operator(gene_graph))
+        )
+        steps_1, steps_2 = filter_steps
+        view_1, propagated = Chain(*[smoother] * steps_1, x), Chain(*[smoother] * (steps_2 + 1), x)
+        return cls(view_1, propagated, graph, smoother, genes)
 
 
 class ScRCL(nn.Module):

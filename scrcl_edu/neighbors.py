@@ -8,11 +8,14 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn import config_context
+from sklearn.neighbors import NearestNeighbors
 
 from scrcl_edu import products
 
 LARGEST_DENSE = 2**30  # bytes of values that are dense at once; above it scikit-learn's search needs less memory
 ROWS_AT_ONCE = 128  # whose similarities to all others are in memory
+SEARCHED_AT_ONCE = 256  # whose distances to all others are in memory during scikit-learn's search
 # Products in float32 are off by less than this share of the lengths; what lies closer together is compared in float64.
 ROUNDING = 1e-5
 
@@ -54,6 +57,22 @@ def nearest_others(
             order = np.argsort(-score(start + row, near), kind="stable")
             found[start + row] = near[order[:n_others]]
     return found
+
+
+def searched_others(values: np.ndarray | sp.csr_matrix, n_others: int, metric: str) -> np.ndarray:
+    """As :func:`nearest_others` by scikit-learn, which never holds the values dense; ties in any order."""
+    if metric == "cosine" and not sp.issparse(values) and values.any(axis=1).all():
+        # On the unit sphere, where no cell of zeros is, Euclidean distance sorts as cosine distance does, and has the
+        # quick exact search.
+        values, metric = _on_unit_sphere(values), "euclidean"
+    search = NearestNeighbors(n_neighbors=n_others, metric=metric, algorithm="brute").fit(values)
+    with config_context(working_memory=values.shape[0] * 8 * SEARCHED_AT_ONCE / 2**20):  # MiB of float64 distances
+        return search.kneighbors(return_distance=False)
+
+
+def _on_unit_sphere(values: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return values / np.where(length > 0, length, 1)
 
 
 def _prepared(

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from scrcl_edu.alignment import distribution_alignment_dense, neighborhood_alignment_dense
 from scrcl_edu.encoders import unit_rows
 from scrcl_edu.errors import SettingsError
+from scrcl_edu.graphs import normalized_adjacency
 from scrcl_edu.model import Inputs, ScRCL
 from scrcl_edu.refinement import cross_view_consistency_dense, refine_dense
 
@@ -103,6 +104,41 @@ def test_sparse_and_dense_features_give_one_model():
         gradients.append(torch.autograd.grad(loss, list(model.parameters())))
     for one, other in zip(*gradients, strict=True):
         assert relative_error(one, other) < 1e-9
+
+
+@pytest.mark.parametrize("filter_steps", [(0, 0), (3, 0), (2, 1)])
+def test_filtered_features_that_are_never_formed_give_the_same_losses_and_gradients(filter_steps):
+    rng = np.random.default_rng(1)
+    counts = sp.csr_matrix(rng.poisson(0.1, (N_CELLS, N_GENES)).astype(np.float64))
+    cells, genes = random_graph(N_CELLS, density=0.04, isolated=4), sp.identity(N_GENES, format="csr")
+    smoother = normalized_adjacency(cells)
+    views = [counts, counts]
+    for view, steps in enumerate(filter_steps):
+        for _ in range(steps):
+            views[view] = smoother @ views[view]
+    formed = Inputs.build(*views, cells, genes, dtype=torch.float64)
+    chained = Inputs.chained(counts, filter_steps, cells, genes, dtype=torch.float64)
+    assert chained.view_1.shape == (N_CELLS, N_GENES)
+    assert abs(chained.view_1.matrix - views[0]).max() < 1e-12
+    torch.manual_seed(0)
+    model = ScRCL(N_CELLS, N_GENES, n_hidden=N_HIDDEN, out_dim=OUT_DIM, dropout=0.0).to(torch.float64)
+    losses, gradients = [], []
+    for given in (formed, chained):
+        losses.append(model.losses(model(given), given).total)
+        gradients.append(torch.autograd.grad(losses[-1], list(model.parameters())))
+    assert relative_error(*losses) < 1e-12
+    for one, other in zip(*gradients, strict=True):
+        assert relative_error(one, other) < 1e-9
+
+
+def test_nothing_of_cells_by_genes_is_dense_when_features_are_chained():
+    counts = sp.csr_matrix(np.random.default_rng(1).poisson(0.3, (N_CELLS, N_GENES)).astype(np.float32))
+    cells, genes = random_graph(N_CELLS, density=0.04, isolated=4), sp.identity(N_GENES, format="csr")
+    inputs, model = Inputs.chained(counts, (5, 0), cells, genes), ScRCL(N_CELLS, N_GENES, n_hidden=N_HIDDEN, out_dim=3)
+    with Shapes([]) as seen:
+        model.losses(model(inputs), inputs).total.backward()
+    assert (N_CELLS, N_HIDDEN) in seen.made
+    assert large(seen.made) == set()
 
 
 def test_dropout_acts_in_training_only():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from scrcl_edu.all_cells import AllCells
 from scrcl_edu.dropout import Dropout
-from scrcl_edu.graphs import Graph
+from scrcl_edu.graphs import Chain, Graph
 from scrcl_edu.model import Inputs, ScRCL
 from scrcl_edu.workers.team import Team
 
@@ -233,14 +233,14 @@ class SplitInputs(Inputs):
 class _Profiles:
     """X1^T, whose product with weights is a sum over cells, and so over workers."""
 
-    def __init__(self, of_mine: Tensor | Graph, cells: AllCells) -> None:
+    def __init__(self, of_mine: Tensor | Graph | Chain, cells: AllCells) -> None:
         self.of_mine, self.cells = of_mine, cells
 
     def __matmul__(self, weights: Tensor) -> Tensor:
         return self.cells.total(self.of_mine @ weights)
 
 
-def _rows(x: Tensor | Graph, cells: np.ndarray) -> Tensor | sp.csr_matrix:
+def _rows(x: Tensor | Graph | Chain, cells: np.ndarray) -> Tensor | sp.csr_matrix:
     return x[torch.as_tensor(cells, device=x.device)].cpu() if isinstance(x, Tensor) else x.matrix[cells]
 
 
