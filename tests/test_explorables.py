@@ -26,7 +26,7 @@ from scrcl_edu.course import record
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.encoders import gcn_operator, unit_rows
 from scrcl_edu.errors import DataError, SettingsError
-from scrcl_edu.explorables import NAMES, bundling, explorable, showing, storing
+from scrcl_edu.explorables import NAMES, bundling, explorable, serving, showing, storing
 from scrcl_edu.explorables.cells import blood
 from scrcl_edu.explorables.making import smoothing as making_smoothing
 from scrcl_edu.explorables.questions import question
@@ -177,6 +177,13 @@ def test_explore_writes_one_page(tmp_path):
     assert 'data-explorable="messages"' in (tmp_path / "page.html").read_text(encoding="utf-8")
     run = CliRunner().invoke(main, ["explore", "messages", "--out", str(tmp_path / "page.html")])
     assert run.exit_code == 1
+
+
+def test_a_port_that_is_taken_is_named():
+    with serving.server_of(["messages"], 0) as server:
+        port = server.server_address[1]
+        with pytest.raises(SettingsError, match=f"port {port} cannot be used"):
+            serving.serve(["messages"], port=port, browser=False)
 
 
 # In a browser
@@ -470,3 +477,17 @@ def test_two_views_are_bent_by_keys_and_pointer_and_collapse_to_a_loss_of_zero(s
     assert "Right." in root.locator(".sx-verdict").inner_text()
     root.get_by_role("button", name="Begin again").press("Enter")
     assert state()["loss"] == pytest.approx(storing.data("temperature")["losses"][0], abs=1e-4)
+
+
+@browser_test
+def test_explore_serves_one_page_under_a_policy_that_lets_it_ask_nobody(opened):
+    with serving.server_of(NAMES, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        page = opened(address)
+        for name in NAMES:
+            live(page, name)
+        policy = page.request.get(address).headers["content-security-policy"]
+        assert policy.startswith("default-src 'none';")
+        assert page.request.get(f"{address}else").status == 404
+        server.shutdown()
