@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from scrcl_edu import graphs
 from scrcl_edu.alignment import cell_alignment, global_alignment
 from scrcl_edu.cli import main
-from scrcl_edu.course import record
+from scrcl_edu.course import events, record
 from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.encoders import gcn_operator, unit_rows
 from scrcl_edu.errors import DataError, SettingsError
@@ -147,11 +147,13 @@ def test_explorables_of_one_notebook_have_one_style_sheet_since_front_ends_keep_
     assert ".sx-bar-1" in widget._css
 
 
-def test_a_guess_in_a_widget_lands_in_the_progress_file(widget, monkeypatch):
-    asked = widget.data["question"]
+def test_a_guess_in_a_widget_lands_in_the_progress_file_and_is_told_as_others_are(widget, monkeypatch):
+    asked, told = widget.data["question"], []
+    monkeypatch.setattr(events, "listeners", [*events.listeners, lambda event: told.append(event.status)])
     widget.guesses = {asked["task"]: {"guess": asked["options"][1], "truth": asked["truth"], "status": "far"}}
     kept = {"guess": asked["options"][1], "truth": asked["truth"], "status": "far"}
     assert record.load()["predictions"] == {asked["task"]: kept}
+    assert told == ["guessed", "far"]
     assert explorable("messages").guesses == {asked["task"]: kept}
 
 

@@ -81,6 +81,7 @@ def _widget_class() -> Any:
             for task, kept in change["new"].items():
                 if task in self.tasks and kept != change["old"].get(task):
                     value = {"guess": kept["guess"], "truth": kept["truth"]}
+                    tell(Event(task, "predict", "guessed", value={"guess": kept["guess"]}))
                     tell(Event(task, "predict", kept["status"], value=value))
 
         def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
