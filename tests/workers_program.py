@@ -59,11 +59,17 @@ def trained(
         history, outputs = train(model, inputs, **settings), embed(model, inputs)
     else:
         history, outputs = by_workers(
-            n_workers, lambda team: train_together(team, model, inputs, sizes=sizes, **settings)
+            n_workers,
+            lambda team: train_together(team, model, inputs, cells=divided(inputs, n_workers, sizes), **settings),
         )
     found = {name: np.array(history[name]) for name in Losses._fields}
     found |= {name: weights.numpy() for name, weights in model.state_dict().items()}
     return found | {name: part.numpy() for name, part in outputs._asdict().items()}
+
+
+def divided(inputs: Inputs, n_workers: int, sizes: list[int] | None) -> list[np.ndarray] | None:
+    """Cells of each worker, so many as said; None leaves it to the training."""
+    return cells_of_workers(inputs.cell_graph.matrix, n_workers, sizes) if sizes else None
 
 
 def by_workers(n_workers: int, lead: Callable[[Team], Any]) -> Any:
@@ -102,7 +108,7 @@ def stopped_halfway(inputs: Inputs, n_workers: int, checkpoint: Path) -> None:
 
 def n_cut(inputs: Inputs, sizes: list[int]) -> int:
     """Edges between two workers."""
-    first, second = cells_of_workers(inputs.cell_graph.matrix, 2, sizes)
+    first, second = divided(inputs, 2, sizes)
     return inputs.cell_graph.matrix[first][:, second].nnz
 
 
@@ -131,8 +137,8 @@ def counted(inputs: Inputs) -> dict[str, float]:
     """Bytes of an epoch as the workers count them and as the model of the cost does, in float64."""
     teams: list[Team] = []
     model, sizes = new_model(0.0), [11, 29]
-    by_workers(2, lambda team: [teams.append(team), train_together(team, model, inputs, sizes=sizes, epochs=2)])
-    first, second = cells_of_workers(inputs.cell_graph.matrix, 2, sizes)
+    first, second = cells = divided(inputs, 2, sizes)
+    by_workers(2, lambda team: [teams.append(team), train_together(team, model, inputs, cells=cells, epochs=2)])
     between = inputs.cell_graph.matrix[first][:, second]
     n_rows = sum(np.count_nonzero(between.getnnz(axis)) for axis in (0, 1))
     size = cost.Problem(40, n_genes=30, n_hidden=9, out_dim=3)

@@ -6,7 +6,6 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from scrcl_edu.clustering import leiden
 from scrcl_edu.errors import SettingsError
 
 SMALLEST_GROUP = 100  # cells that are divided into communities once more
@@ -56,6 +55,8 @@ def order_along(graph: sp.csr_matrix) -> np.ndarray:
     small or undivided group cells are in the reverse Cuthill-McKee order. On 4,000 simulated cells of eight types, 15
     neighbors each, two workers with half of the cells each cut 10 % of the edges, where Cuthill-McKee alone cuts 23 %.
     """
+    from scrcl_edu.clustering import leiden  # with igraph, which workers do not need
+
     graph = sp.csr_matrix(graph)
     communities = leiden(graph)
     if communities.max() == 0 or graph.shape[0] < SMALLEST_GROUP:

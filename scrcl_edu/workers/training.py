@@ -25,7 +25,7 @@ def train_together(
     model: ScRCL,
     inputs: Inputs,
     *,
-    sizes: list[int] | None = None,
+    cells: list[np.ndarray] | None = None,
     on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
     identity: dict[str, str] | None = None,
     stop_after: Callable[..., bool] | None = None,
@@ -39,8 +39,8 @@ def train_together(
         The workers; the others :meth:`~scrcl_edu.workers.team.Team.follow`.
     model, inputs
         Of all cells. The model ends with the trained weights.
-    sizes
-        Cells of each worker; as equal as can be when not given.
+    cells
+        Numbers of each worker's cells; divided evenly along the graph when not given.
     on_epoch, identity, settings
         As :func:`scrcl_edu.training.train` takes them.
     stop_after
@@ -57,7 +57,7 @@ def train_together(
     """
     if stop_after is not None:
         raise SettingsError("a stopping rule of one's own is for one process; leave it out, or start without torchrun")
-    cells = cells_of_workers(inputs.cell_graph.matrix, team.size, sizes)
+    cells = cells or cells_of_workers(inputs.cell_graph.matrix, team.size)
     shares = shares_of(model, inputs, cells)
     here = _Setting(torch.get_rng_state(), inputs.cell_graph.device.type, torch.get_float32_matmul_precision())
     given: list[tuple] = [(share, here, settings) for share in shares]
