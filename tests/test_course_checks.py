@@ -193,6 +193,15 @@ def test_a_result_with_nothing_in_it_is_told_apart_by_its_shape():
     assert "shape 0 x 2" in judge(_toy(), lambda x: x[:0]).cause
 
 
+@pytest.mark.parametrize("odd", [[[1], [2, 3]], [], {}, "word", np.zeros((0, 3)), np.array([None, 1]), 1j, object()])
+def test_no_odd_result_makes_a_check_stumble(odd):
+    number = dataclasses.replace(_toy(), reference=lambda x: float(x.sum()))
+    for toy in (_toy(), number):
+        result = judge(toy, lambda x: odd)
+        assert result.status == "not yet"
+        assert result.cause
+
+
 def test_a_number_is_compared_over_all_inputs():
     toy = dataclasses.replace(_toy(), reference=lambda x: (2 * x).sum())
     assert "3 times the expected one" in judge(toy, lambda x: 6 * x.sum()).cause

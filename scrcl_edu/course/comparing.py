@@ -167,10 +167,13 @@ def distance(got: Any, expected: Any) -> float:
     return total
 
 
+_ARRAYS = {"a number", "a NumPy array", "a torch tensor", "a sparse matrix"}
+
+
 def comparable(got: Any, expected: Any) -> bool:
     """Whether two values are numbers of one kind, so that a relation between them may be looked for."""
     kinds = {kind(got), kind(expected)}
-    if len(kinds) > 1 and "a number" not in kinds:
+    if len(kinds) > 1 and not ("a number" in kinds and kinds <= _ARRAYS):
         return False
     if any(_is_tensor(value) and value.device.type == "meta" for value in (got, expected)):
         return False
