@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from test_explorables import browser, browser_test, live, opened, served, site  # noqa: F401
+from test_explorables import browser_test, live, opened, served, site  # noqa: F401
 
 from scrcl_edu import evaluation
 from scrcl_edu.alignment import neighborhood_alignment, neighborhood_alignment_dense

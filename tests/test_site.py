@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from urllib.parse import unquote, urlparse
 
 import nbformat
 import pytest
+from browsing import NEEDS_CHROMIUM
 
 from scrcl_edu.course.lessons import LESSONS
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 AXE = ROOT / "out" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 SITE = Path(os.environ.get("SCRCL_EDU_SITE") or ROOT / "nowhere")
 FRONT = "docs/index.html"
@@ -31,7 +30,15 @@ LOOKED_INTO = [FRONT, *(f"notebooks/{LESSONS[number]}.html" for number in ("02",
 MOST = 1_000_000  # bytes of the front page before anybody scrolls
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an installed package has no pages of the site")
-built = pytest.mark.skipif(not SITE.is_dir(), reason="make site-test builds the site and opens it")
+in_browser = [*NEEDS_CHROMIUM, pytest.mark.skipif(not SITE.is_dir(), reason="make site-test builds the site")]
+
+
+def built(function):
+    for mark in in_browser:
+        function = mark(function)
+    return function
+
+
 each_lesson = pytest.mark.parametrize("name", LESSONS.values())
 
 
@@ -137,19 +144,6 @@ def test_a_link_to_what_the_site_does_not_show_leads_into_the_repository(tmp_pat
 # The built site, in a browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium; on Debian and Ubuntu: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; make site-test does")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def opened(browser) -> Iterator[Any]:
     """Open a page of the site from the file system; its console and its requests have to stay clean."""
@@ -190,7 +184,6 @@ def scrolled(page: Any) -> None:
 
 
 @built
-@pytest.mark.browser
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_whole_asks_nobody_else_and_needs_no_sideways_scrolling(page, opened):
     tab = opened(page, width=390)
@@ -200,7 +193,6 @@ def test_a_page_is_whole_asks_nobody_else_and_needs_no_sideways_scrolling(page, 
 
 
 @built
-@pytest.mark.browser
 def test_the_front_page_is_light_until_the_reader_scrolls(opened):
     tab = opened("search.html")  # what the browser keeps from another page does not count as light
     asked: set[str] = set()
@@ -215,7 +207,6 @@ def test_the_front_page_is_light_until_the_reader_scrolls(opened):
 
 
 @built
-@pytest.mark.browser
 def test_search_finds_a_word_from_the_file_system(opened):
     tab = opened("search.html?q=homophily")
     tab.wait_for_selector("#search-results li a")
@@ -223,7 +214,6 @@ def test_search_finds_a_word_from_the_file_system(opened):
 
 
 @built
-@pytest.mark.browser
 def test_next_and_back_lead_through_the_lessons(opened):
     tab = opened(f"notebooks/{LESSONS['00']}.html")
     for name in list(LESSONS.values())[1:]:
@@ -234,7 +224,6 @@ def test_next_and_back_lead_through_the_lessons(opened):
 
 
 @built
-@pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("page", LOOKED_INTO)

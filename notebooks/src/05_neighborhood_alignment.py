@@ -61,11 +61,11 @@ from scrcl_edu.course import (
     predict,
     quiz,
     reveal,
-    slider,
     transfer,
 )
 from scrcl_edu.course.platform import platform_check
 from scrcl_edu.encoders import unit_rows
+from scrcl_edu.explorables import explorable
 from scrcl_edu.fitting import add_graphs, build
 from scrcl_edu.graphs import Graph, homophily
 from scrcl_edu.plotting import PALETTE, show
@@ -572,33 +572,13 @@ claim(
 # %% [markdown]
 # ## What does it save? Measure
 #
-# Move the slider: the orange square holds one number for each pair of cells, the blue block one for each cell and hidden unit, both drawn to the same scale.
-
+# Here are forty of the cells with their $D$.
+# Choose a cell, and see which entries of its row are near and which are far.
+# Count its row pair by pair; beside it stand the parts of the sum, of which three are sums over all cells that every row shares, and the number is the same.
+# Then let the number of cells grow, and read the two bars.
 
 # %%
-def draw(n_cells):
-    n_hidden = settings.n_hidden
-    fig, axes = plt.subplots(figsize=(4, 3), layout="constrained")
-    axes.add_patch(plt.Rectangle((0, 0), n_cells, n_cells, color=PALETTE[1]))
-    axes.add_patch(plt.Rectangle((0, 0), n_hidden, n_cells, color=PALETTE[0]))
-    axes.set(
-        xlim=(0, 8000),
-        ylim=(8000, 0),
-        aspect="equal",
-        title=f"{n_cells} cells",
-        ylabel="cells",
-    )
-    axes.set_xlabel(f"{n_cells**2:,} pairs\n{n_cells * n_hidden:,} hidden units")
-    return fig
-
-
-slider(
-    draw,
-    alt="For {n_cells} cells, the square of all pairs beside the narrow block of cells "
-    "by hidden units",
-    start={"n_cells": 2000},
-    n_cells=[250, 500, 1000, 2000, 4000, 8000],
-)
+explorable("near")
 
 # %% [markdown]
 # Now the stopwatch, and the memory.

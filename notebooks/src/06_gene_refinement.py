@@ -63,6 +63,7 @@ from scrcl_edu.course import (
     transfer,
 )
 from scrcl_edu.course.platform import platform_check
+from scrcl_edu.explorables import explorable
 from scrcl_edu.fitting import add_graphs, build, fit
 from scrcl_edu.graphs import Graph, gene_graph
 from scrcl_edu.interpretation import PBMC_MARKERS
@@ -1030,6 +1031,14 @@ claim(
 # So "mixture" is a generous word.
 # A cell can use a program by a negative amount, since nothing keeps the projector from asking for *less* than nothing of a gene.
 #
+# Take a mixture apart yourself.
+# Choose a real cell, and see what its projector asks of the genes, what part these genes have in the programs, and where the product lies among the other cells.
+# Then change what it asks of one gene.
+
+# %%
+explorable("programs")
+
+# %% [markdown]
 # ## What are the programs? Their genes, and an enrichment test
 #
 # A program is a list of loadings, one for each gene.

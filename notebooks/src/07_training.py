@@ -66,6 +66,7 @@ from scrcl_edu.course import (
 )
 from scrcl_edu.course.platform import platform_check
 from scrcl_edu.errors import CheckpointError
+from scrcl_edu.explorables import explorable
 from scrcl_edu.fitting import add_graphs, build
 from scrcl_edu.model import Inputs, ScRCL
 from scrcl_edu.plotting import PALETTE, embedding, group_style, losses, show, umap
@@ -730,6 +731,17 @@ claim(
 
 # %%
 explain("driver_and_score")
+
+# %% [markdown]
+# ## The training as a film
+#
+# Four trainings by the paper's settings, with a narrower network: with all three losses, and with each of them switched off.
+# Play them, stop where something happens, and look at both views: which loss brings them together, and which one holds the cells apart?
+# One curve is covered, because it is made with the labels.
+# Choose the epoch that you would keep before you uncover it; [lesson 08](08_evaluation.ipynb) is about that choice.
+
+# %%
+explorable("film")
 
 # %% [markdown]
 # ## Move the weight

@@ -54,6 +54,7 @@ from scrcl_edu.course import check, claim, explain, given, hint, mend, method_ma
 from scrcl_edu.course import predict, quiz, reveal, slider, transfer
 from scrcl_edu.course.drawings.peeking import two_protocols
 from scrcl_edu.course.platform import platform_check
+from scrcl_edu.explorables import explorable
 from scrcl_edu.fitting import add_graphs, build, clustered, fit
 from scrcl_edu.plotting import cluster_styles, confusion, embedding, group_style
 from scrcl_edu.plotting import show, umap
@@ -81,6 +82,16 @@ method_map("08")
 # To run in seconds the model is narrower and trains for fewer epochs at a larger rate; with `PROFILE = "full"` nothing is changed.
 # You should know that these three numbers were chosen, too: of four combinations that we tried, the lesson shows the one with the clearest gap between the two ways of reporting that you are about to meet.
 # The sign of the gap was the same in all four.
+#
+# Here is this training as a film, made beforehand.
+# Play it, watch the losses and the [silhouette](https://github.com/scrcl-edu/scrcl-edu/blob/main/docs/glossary.md#silhouette), and choose the epoch that you would keep.
+# Only then uncover the accuracy.
+
+# %%
+explorable("film")
+
+# %% [markdown]
+# Now the same in slow motion, with code.
 
 # %%
 settings = recipe("paper/default_SC")

@@ -35,7 +35,7 @@ def make() -> dict[str, Any]:
         name: [np.rint(1000 * e.numpy()[cells]).astype(int) for e in (outputs.e1, outputs.e2)]
         for name, outputs in moments.items()
     }
-    losses = {name: loss_of(*pair, among, settings.temperature) for name, pair in encodings.items()}
+    losses = {name: loss_of(e1, e2, among, settings.temperature) for name, (e1, e2) in encodings.items()}
     return {
         "temperature": settings.temperature,
         "epochs": settings.epochs,
@@ -58,5 +58,5 @@ def well_connected(graph: sp.csr_matrix, inside: np.ndarray) -> np.ndarray:
 
 def loss_of(e1: np.ndarray, e2: np.ndarray, graph: sp.csr_matrix, temperature: float) -> float:
     """The neighborhood alignment of encodings in thousandths."""
-    views = (torch.as_tensor(e / 1000) for e in (e1, e2))
-    return round(neighborhood_alignment_dense(*views, Graph(graph), temperature=temperature).item(), 6)
+    one, two = (torch.as_tensor(e / 1000) for e in (e1, e2))
+    return round(neighborhood_alignment_dense(one, two, Graph(graph), temperature=temperature).item(), 6)

@@ -76,6 +76,6 @@ def answer(made: dict[str, Any]) -> str:
     at = next(k for k, cell in enumerate(made["cells"]) if made["type_of"][cell] == own)
     asks = np.where(np.array(made["genes"]) == ASKED, 0, made["asks"][at])
     mixed = asks @ np.array(made["programs"]) + made["rest"][at]
-    near = np.argsort(-(np.array(made["refined"]) @ mixed), kind="stable")
-    near = [cell for cell in near if cell != made["cells"][at]][:NEAREST]
+    order = np.argsort(-(np.array(made["refined"]) @ mixed), kind="stable")
+    near = [cell for cell in order.tolist() if cell != made["cells"][at]][:NEAREST]
     return ANSWERS[int(np.mean([made["type_of"][cell] == own for cell in near]) <= 0.5)]

@@ -39,22 +39,18 @@ def draw(data: dict[str, Any]) -> str:
         pieces += _cells(left, 46, places[picture], places)
     top = 46 + SIDE + 44
     pieces += [text(GAP, top - 12, "losses", size=16, bold=True), text(400, top - 12, "accuracy", size=16, bold=True)]
-    for k, (name, values) in enumerate(run["losses"].items()):
+    for along, (name, values) in zip((8, 122, 254), run["losses"].items(), strict=True):
         pieces.append(_curve(GAP, top, values, max(values), COLORS[name], DASHES[name]))
-        pieces.append(
-            line(
-                [(GAP + 8 + 118 * k, top + 146), (GAP + 30 + 118 * k, top + 146)],
-                color=COLORS[name],
-                dashes=DASHES[name],
-            )
-        )
-        pieces.append(text(GAP + 34 + 118 * k, top + 150, name, size=14, color=MUTED))
+        drawn = [(GAP + along, top + 146), (GAP + along + 22, top + 146)]
+        pieces.append(line(drawn, color=COLORS[name], dashes=DASHES[name]))
+        pieces.append(text(GAP + along + 27, top + 150, name, size=14, color=MUTED))
     accuracy = run["accuracy"]
     best = max(range(1, len(accuracy)), key=accuracy.__getitem__)
     pieces.append(_curve(400, top, accuracy, 1, RED, ""))
-    for epoch, words in ((best, f"peeking {accuracy[best]:.2f}"), (len(accuracy) - 1, f"last {accuracy[-1]:.2f}")):
+    said = ((best, f"peeking {accuracy[best]:.2f}", -10), (len(accuracy) - 1, f"last {accuracy[-1]:.2f}", 28))
+    for epoch, words, below in said:
         x, y = _at(400, top, epoch, len(accuracy), accuracy[epoch])
-        pieces += [circle(x, y, 5, fill=INK), text(x - 6, y - 10, words, size=14, anchor="end", bold=True)]
+        pieces += [circle(x, y, 5, fill=INK), text(x - 6, y + below, words, size=14, anchor="end", bold=True)]
     pieces.append(text(560, top + 150, "epoch, 0 to 60", size=14, color=MUTED, anchor="middle"))
     return document(760, top + 166, ALT(data), pieces)
 
