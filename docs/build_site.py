@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 
 import nbformat
-from site_front import front_page, stored_picture
+from site_front import front_page, stored_picture, there
 from site_lessons import for_reading
 from site_polish import polish
 
 from scrcl_edu import datasets
-from scrcl_edu.course.lessons import LESSONS
 from scrcl_edu.course.links import repository
 from scrcl_edu.datasets.registry import STATUSES, Card
 
@@ -138,7 +137,7 @@ def gather(folder: Path) -> Path:
     front.write_text(front_page(front.read_text(encoding="utf-8")), encoding="utf-8")
     pictures = folder / "docs" / "_static" / "lessons"
     pictures.mkdir()
-    for number in LESSONS:
+    for number in there():
         (pictures / f"{number}.webp").write_bytes(stored_picture(number))
     (folder / "docs" / "data.md").write_text(data_page(), encoding="utf-8")
     (folder / "docs" / "api").mkdir()

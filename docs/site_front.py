@@ -25,7 +25,7 @@ from scrcl_edu.explorables.storing import lesson as lesson_of
 from scrcl_edu.explorables.storing import title as title_of
 
 ROOT = Path(__file__).resolve().parents[1]
-# The picture on a lesson's card, by the words that its text begins with.
+# The picture on a lesson's card, by the words that its text begins with; without an entry it is the lesson's first.
 PICTURES = {
     "00": "The encoded cells in a plane",
     "01": "Simulated cells on their first two components",
@@ -46,6 +46,11 @@ WIDTH = 480  # pixels of a card's picture: sharp at half of that, which is how w
 ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 
 
+def there() -> list[str]:
+    """Numbers of the lessons that are stored as they were run."""
+    return [number for number in LESSONS if (ROOT / "notebooks" / f"{LESSONS[number]}.ipynb").is_file()]
+
+
 def told() -> dict[str, tuple[str, str]]:
     """What each lesson builds and what one sees in it, from the table of the README."""
     rows = ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))
@@ -57,7 +62,7 @@ def told() -> dict[str, tuple[str, str]]:
 
 def hours(number: str | None = None) -> tuple[int, int]:
     """Minutes to read and to do a lesson, or all of them."""
-    chosen = [front_matter(one) for one in ([number] if number else LESSONS)]
+    chosen = [front_matter(one) for one in ([number] if number else there())]
     return sum(read for _, read, _, _ in chosen), sum(do for _, _, do, _ in chosen)
 
 
@@ -72,9 +77,9 @@ def stored_picture(number: str) -> bytes:
     notebook = nbformat.read(ROOT / "notebooks" / f"{LESSONS[number]}.ipynb", as_version=4)
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         text = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-        if text.startswith(PICTURES[number]):
+        if text and text.startswith(PICTURES.get(number, "")):
             return _small(base64.b64decode(output.data["image/png"]))
-    raise ValueError(f"no picture of lesson {number} has a text that begins {PICTURES[number]!r}; choose another")
+    raise ValueError(f"no picture of lesson {number} has a text that begins {PICTURES.get(number)!r}; choose another")
 
 
 def _small(png: bytes) -> bytes:
@@ -103,7 +108,7 @@ def linked_map() -> str:
 def cards() -> str:
     """A list of the lessons as HTML: picture, title, what one sees, minutes, what it builds."""
     words = told()
-    return '<ol class="lesson-cards">' + "".join(_card(number, *words[number]) for number in LESSONS) + "</ol>"
+    return '<ol class="lesson-cards">' + "".join(_card(number, *words[number]) for number in there()) + "</ol>"
 
 
 def _card(number: str, builds: str, sees: str) -> str:
