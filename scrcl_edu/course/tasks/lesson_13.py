@@ -12,25 +12,7 @@ from scrcl_edu.course.task import Exercise, Mend, Mutant
 
 
 def part_of_loss(e1: Tensor, e2: Tensor, near: tuple, sums: tuple, n_cells: int) -> Tensor:
-    """What one worker adds to the neighborhood alignment of all cells, at temperature 0.1.
-
-    Parameters
-    ----------
-    e1, e2
-        Encodings of the cells at hand, shape (n_mine, n_hidden).
-    near
-        For the cells at hand, sums over their neighbors, wherever these are: of q2 and of log_q2, shape
-        (n_mine, n_hidden), of h2, and the number of neighbors, shape (n_mine,).
-    sums
-        Sums over *all* cells: of q2 and of log_q2, shape (n_hidden,), and of h2.
-    n_cells
-        Number of all cells.
-
-    Returns
-    -------
-    A scalar; added up over the workers it is the loss: the mean over all cells of the mean divergence to the cell and
-    its neighbors, over the mean divergence to all others.
-    """
+    """What one worker adds to the neighborhood alignment of all cells, at temperature 0.1."""
     return _part(e1, e2, near, sums, n_cells)
 
 
@@ -97,19 +79,7 @@ def _cells(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def log_sum_exp_of_parts(largest: np.ndarray, sums: np.ndarray) -> float:
-    """Logarithm of the sum of exp(x) over all cells, from two numbers of each worker.
-
-    Parameters
-    ----------
-    largest
-        The largest x of each worker, shape (n_workers,).
-    sums
-        Of each worker the sum of exp(x - its largest) over its cells, shape (n_workers,).
-
-    Returns
-    -------
-    A number; right also where exp(x) would be too large for the computer.
-    """
+    """Logarithm of the sum of exp(x) over all cells, from two numbers of each worker."""
     top = largest.max()
     return float(top + np.log((np.exp(largest - top) * sums).sum()))
 
@@ -120,19 +90,7 @@ def _parts(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def mean_of_workers(means: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean over all cells, from the workers' own means.
-
-    Parameters
-    ----------
-    means
-        Mean of each worker's cells, shape (n_workers, n_columns).
-    counts
-        Cells of each worker, shape (n_workers,).
-
-    Returns
-    -------
-    Shape (n_columns,).
-    """
+    """Mean over all cells, from the workers' own means."""
     return (means * counts[:, None]).sum(axis=0) / counts.sum()
 
 
