@@ -294,18 +294,28 @@ def test_dark_follows_the_system_and_what_the_page_says(site, opened):
 
 
 @browser_test
-def test_every_control_is_reached_by_tab_and_has_a_role_and_a_name(site, opened):
+@each
+def test_every_control_is_reached_by_tab_shows_its_focus_and_has_a_name(site, opened, name):
     page = opened((site / "index.html").as_uri(), reduced_motion="reduce")
-    for name in NAMES:
-        live(page, name)
-    controls = "input:not(:disabled), select, button:not(:disabled), [tabindex='0'], [role='slider']"
-    for name in NAMES:
-        root = page.locator(f'[data-explorable="{name}"] .sx')
-        for control in root.locator(controls).all():
-            said = control.evaluate(NAME_OF)
-            assert said, f"{name}: a control without a name: {control.evaluate('(node) => node.outerHTML')[:120]}"
+    root = live(page, name)
+    controls = root.locator("input:not(:disabled):not([type=radio]), select, button:not(:disabled), [tabindex='0']")
+    for control in controls.all():
+        assert control.evaluate(NAME_OF), control.evaluate("(node) => node.outerHTML")[:120]
+    controls.first.focus()
+    visited, plain = {controls.first.evaluate(PLACE)}, []
+    for _ in range(controls.count() + root.locator("fieldset").count()):
+        page.keyboard.press("Tab")
+        at = page.locator(":focus")
+        if not at.count():  # past the last control of the page
+            break
+        visited.add(at.evaluate(PLACE))
+        if at.evaluate("(node) => getComputedStyle(node).outlineStyle") == "none":
+            plain.append(at.evaluate("(node) => node.outerHTML")[:120])
+    assert {control.evaluate(PLACE) for control in controls.all()} <= visited
+    assert not plain
 
 
+PLACE = "(node) => [...document.querySelectorAll('*')].indexOf(node)"
 NAME_OF = """(node) => node.getAttribute("aria-label") || [...(node.labels ?? [])].map((l) => l.textContent).join(" ")
   || (node.tagName === "BUTTON" && node.textContent)"""
 
