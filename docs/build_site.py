@@ -138,7 +138,8 @@ def gather(folder: Path) -> Path:
     pictures = folder / "docs" / "_static" / "lessons"
     pictures.mkdir()
     for number in there():
-        (pictures / f"{number}.webp").write_bytes(stored_picture(number))
+        if (picture := stored_picture(number)) is not None:
+            (pictures / f"{number}.webp").write_bytes(picture)
     (folder / "docs" / "data.md").write_text(data_page(), encoding="utf-8")
     (folder / "docs" / "api").mkdir()
     for name, text in api_pages().items():

@@ -25,7 +25,8 @@ from scrcl_edu.explorables.storing import lesson as lesson_of
 from scrcl_edu.explorables.storing import title as title_of
 
 ROOT = Path(__file__).resolve().parents[1]
-# The picture on a lesson's card, by the words that its text begins with; without an entry it is the lesson's first.
+# The picture on a lesson's card, by the words that its text begins with; without an entry it is the
+# lesson's first, if it has any.
 PICTURES = {
     "00": "The encoded cells in a plane",
     "01": "Simulated cells on their first two components",
@@ -66,8 +67,8 @@ def hours(number: str | None = None) -> tuple[int, int]:
     return sum(read for _, read, _, _ in chosen), sum(do for _, _, do, _ in chosen)
 
 
-def stored_picture(number: str) -> bytes:
-    """The picture of a lesson's card, as a WebP file, from the worked lesson.
+def stored_picture(number: str) -> bytes | None:
+    """The picture of a lesson's card, as a WebP file, from the worked lesson; None where it has no figure.
 
     Raises
     ------
@@ -79,6 +80,8 @@ def stored_picture(number: str) -> bytes:
         text = output.get("metadata", {}).get("image/png", {}).get("alt", "")
         if text and text.startswith(PICTURES.get(number, "")):
             return _small(base64.b64decode(output.data["image/png"]))
+    if number not in PICTURES:
+        return None
     raise ValueError(f"no picture of lesson {number} has a text that begins {PICTURES.get(number)!r}; choose another")
 
 
@@ -113,14 +116,23 @@ def cards() -> str:
 
 def _card(number: str, builds: str, sees: str) -> str:
     title, read, do, _ = front_matter(number)
-    with Image.open(io.BytesIO(stored_picture(number))) as picture:
-        width, height = picture.size
     made = "" if builds == "-" else f" · builds {_code(builds)}"
     return (
-        f'<li><a href="../notebooks/{LESSONS[number]}.html">'
-        f'<span class="picture"><img src="../_static/lessons/{number}.webp" alt="" loading="lazy" '
-        f'width="{width}" height="{height}"></span><span class="title">{html.escape(title)}</span></a>'
+        f'<li><a href="../notebooks/{LESSONS[number]}.html">{_picture(number)}'
+        f'<span class="title">{html.escape(title)}</span></a>'
         f'<p>{_code(sees)}</p><p class="facts">{read} min to read, {do} to do{made}</p></li>'
+    )
+
+
+def _picture(number: str) -> str:
+    stored = stored_picture(number)
+    if stored is None:
+        return ""
+    with Image.open(io.BytesIO(stored)) as picture:
+        width, height = picture.size
+    return (
+        f'<span class="picture"><img src="../_static/lessons/{number}.webp" alt="" loading="lazy" '
+        f'width="{width}" height="{height}"></span>'
     )
 
 
