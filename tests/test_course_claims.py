@@ -71,3 +71,14 @@ def test_text_of_a_claim_cannot_break_the_page(monkeypatch):
     monkeypatch.setattr(claims, "publish", shown.append)
     claim("{n} <b> cells", True, n="<i>")
     assert "&lt;i&gt; &lt;b&gt; cells" in shown[0]["text/html"]
+
+
+def test_code_in_a_claim_looks_like_code_and_is_compared_like_the_rest(monkeypatch):
+    from scrcl_edu.course import claims
+
+    shown = []
+    monkeypatch.setattr(claims, "publish", shown.append)
+    for gain in (3, 4):
+        claim("`robust` gains {n:.0f} points.", True, n=gain)
+    assert "<code>robust</code> gains 3 points." in shown[0]["text/html"]
+    assert sanitized(shown[0]["text/html"]) == sanitized(shown[1]["text/html"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,8 +96,9 @@ class _Used(dict):
 
 def _html(made: Claim) -> str:
     mark, word = ("\N{CHECK MARK}", HELD) if made.holds else ("\N{MULTIPLICATION X}", FAILED)
+    said = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(made.text))
     return (
         f'<div role="note" style="border-left: 3px solid {edge_color(made.holds)}; padding: 0.1em 0.8em; '
         f'margin: 0.3em 0"><span aria-hidden="true">{mark}</span> <small>{word}</small> '
-        f"{html.escape(made.text)}</div>"
+        f"{said}</div>"
     )
