@@ -294,7 +294,8 @@ def test_run_measures_goes_on_after_a_failure_and_sums_up(course, tmp_path):
     cells += [nbformat.v4.new_code_cell(holding)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "02_bad.ipynb")
     said = []
-    bad, good = run_lessons(folder=tmp_path, out=tmp_path / "new" / "out", profile="full", seed=7, report=said.append)
+    how = {"profile": "full", "seed": 7, "jobs": 2}
+    bad, good = run_lessons(folder=tmp_path, out=tmp_path / "new" / "out", report=said.append, **how)
     assert not bad.ok
     assert "cell 2: ValueError: no cells left" in bad.problem
     assert bad.peak_mb > 300
@@ -313,6 +314,8 @@ def test_unknown_lessons_and_profiles_are_explained(course):
         run_lessons("42", folder=course)
     with pytest.raises(SettingsError, match="profile is 'quick'; choose fast or full"):
         run_lessons(folder=course, profile="quick")
+    with pytest.raises(SettingsError, match="jobs is 0; give the number of lessons"):
+        run_lessons(folder=course, jobs=0)
 
 
 def test_lessons_are_chosen_by_number_or_name(tmp_path):

@@ -47,14 +47,15 @@ def main() -> None:
 @main.command()
 @click.option("--profile", type=click.Choice(["fast", "full"]), default="fast", show_default=True)
 @click.option("--only", help="Lessons by number, such as 03,05.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="How many lessons to run at a time.")
 @JSON_OPTION
-def run(profile: str, only: str | None, json_file: Path | None) -> None:
-    """Run the lessons from top to bottom, one after the other; go on when one fails."""
+def run(profile: str, only: str | None, jobs: int, json_file: Path | None) -> None:
+    """Run the lessons from top to bottom; go on when one fails."""
     import dataclasses
 
     from scrcl_edu.course import run_lessons
 
-    results = run_lessons(only, profile=profile)
+    results = run_lessons(only, profile=profile, jobs=jobs)
     lessons = [dataclasses.asdict(result) for result in results]
     write_json({"profile": profile, "lessons": lessons}, json_file, overwrite=True)
     sys.exit(any(not result.ok for result in results))

@@ -1,4 +1,4 @@
-"""Run the lessons one by one through papermill; measure time and memory; go on after a failure."""
+"""Run the lessons through papermill, some at a time; measure time and memory; go on after a failure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -62,6 +64,7 @@ def run_lessons(
     *,
     profile: Literal["fast", "full"] = "fast",
     seed: int = 0,
+    jobs: int = 1,
     folder: str | Path | None = None,
     out: str | Path | None = None,
     report: Callable[[str], None] = print,
@@ -76,6 +79,8 @@ def run_lessons(
         `fast` fits two cores and the course's times; `full` trains longer, on a GPU when there is one.
     seed
         The lessons' parameter `SEED`.
+    jobs
+        How many lessons run at a time; each takes up to 1.5 GB.
     folder
         The notebooks' folder; found by itself when not given.
     out
@@ -90,38 +95,48 @@ def run_lessons(
     Raises
     ------
     SettingsError
-        When the profile or a lesson is unknown.
+        When the profile or a lesson is unknown, or jobs is less than 1.
     InputFileError
         When there are no lessons.
     """
     if profile not in PROFILES:
         raise SettingsError(f"profile is {profile!r}; choose fast or full")
+    if jobs < 1:
+        raise SettingsError(f"jobs is {jobs}; give the number of lessons to run at a time, 1 or more")
     folder = find_notebooks(folder)
     lessons = choose(list(folder.glob("[0-9][0-9]_*.ipynb")), only)
     if not lessons:
         raise InputFileError(f"{folder} holds no worked lessons yet; make them with scrcl-edu build")
-    results = []
+    results, start, stop = [], time.perf_counter(), threading.Event()
     # The sentences were written for this profile and seed; with others a reader sees what does not hold, and goes on.
     judged = strictly() if (profile, seed) == ("fast", 0) else contextlib.nullcontext()
     with tempfile.TemporaryDirectory() as temporary, own_progress(), judged:
         target = Path(out) if out is not None else Path(temporary)
         target.mkdir(parents=True, exist_ok=True)
-        for lesson in lessons:
-            results.append(_run(lesson, target / lesson.name, folder, profile, seed))
-            report(results[-1].line())
-    report(summary(results))
+        with ThreadPoolExecutor(jobs) as pool:
+            running = [pool.submit(_run, lesson, target, folder, profile, seed, stop) for lesson in lessons]
+            try:
+                for one in running:
+                    results.append(one.result())
+                    report(results[-1].line())
+            except BaseException:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    report(summary(results, time.perf_counter() - start))
     return results
 
 
-def summary(results: list[LessonResult]) -> str:
-    """Count, total time, largest memory, and the names of what failed."""
+def summary(results: list[LessonResult], seconds: float) -> str:
+    """Count, time from first to last, largest memory of one lesson, and the names of what failed."""
     failed = [result.name for result in results if not result.ok]
-    seconds, peak = sum(result.seconds for result in results), max(result.peak_mb for result in results)
+    peak = max(result.peak_mb for result in results)
     text = f"{len(results) - len(failed)} of {len(results)} lessons ran, {seconds:.0f} s in all, at most {peak:.0f} MB"
     return text + (f"; failed: {', '.join(failed)}" if failed else "")
 
 
-def _run(lesson: Path, target: Path, folder: Path, profile: str, seed: int) -> LessonResult:
+def _run(lesson: Path, out: Path, folder: Path, profile: str, seed: int, stop: threading.Event) -> LessonResult:
+    target = out / lesson.name
     command = [sys.executable, "-m", "papermill", str(lesson), str(target), "-p", "PROFILE", profile]
     command += ["-p", "SEED", str(seed), "--cwd", str(folder), "-k", "python3", "-l", "python", "--no-progress-bar"]
     target.unlink(missing_ok=True)
@@ -129,7 +144,7 @@ def _run(lesson: Path, target: Path, folder: Path, profile: str, seed: int) -> L
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=dict(os.environ))
         try:
-            peak = _watch(process)
+            peak = _watch(process, stop)
         except BaseException:
             process.terminate()
             process.wait()
@@ -144,11 +159,13 @@ def _run(lesson: Path, target: Path, folder: Path, profile: str, seed: int) -> L
     return LessonResult(lesson.stem, ok, seconds, peak / 1e6, slowest, "" if ok else problem)
 
 
-def _watch(process: subprocess.Popen) -> float:
+def _watch(process: subprocess.Popen, stop: threading.Event) -> float:
     import psutil
 
     peak, papermill = 0.0, psutil.Process(process.pid)
     while process.poll() is None:
+        if stop.is_set():
+            raise KeyboardInterrupt
         with contextlib.suppress(psutil.Error):
             peak = max(peak, sum(_memory(child) for child in papermill.children(recursive=True)))
         time.sleep(0.1)
