@@ -56,7 +56,7 @@ course: $(READY)
 
 test: lint $(if $(CHROMIUM),$(VENV)/.browser)
 	@echo "Running the tests and comparing the worked lessons with what they show now."
-	@SCRCL_EDU_STRICT=1 $(RUN)python -m pytest -n 2 --dist loadgroup tests $(LESSONS) --nbval --nbval-current-env \
+	@SCRCL_EDU_STRICT=1 $(RUN)python -m pytest -n 2 --dist loadfile tests $(LESSONS) --nbval --nbval-current-env \
 		--nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 lint: $(READY)

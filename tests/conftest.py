@@ -28,13 +28,6 @@ settings.load_profile("course")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `--dist loadgroup` a file stays on one worker; tests marked `alone` are as long as files and go by one."""
-    for item in items:
-        alone = item.get_closest_marker("alone") is not None
-        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.path.name))
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Folder of the checkout."""

@@ -241,7 +241,6 @@ def _turned(cell: object) -> tuple[str, str] | None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @each_lesson
 def test_the_student_edition_runs_from_top_to_bottom_unsolved(source, tmp_path):
     (tmp_path / "lesson").mkdir()
