@@ -669,10 +669,11 @@ def test_the_table_of_clusters_shows_the_error_of_the_estimate_and_what_it_costs
     rows = [stored_row("pbmc4k", "k_estimated", "label-free", seed, 0.6) for seed in range(2)]
     for row, found in zip(rows, (9, 11), strict=True):
         row |= {"n_clusters": found, "n_classes": 8}
+    rows.append(stored_row("pbmc4k", "leiden_1", "label-free", 0, 0.7) | {"n_clusters": 12, "n_classes": 8})
     rows.append(stored_row("pbmc4k", "robust", "label-free", 0, 0.8))
     storing.write_rows(tmp_path / "a.json", "benchmark", rows, commands=[])
     table = evidence.results_table("clusters", folder=tmp_path)
-    assert table.to_numpy().tolist() == [["pbmc4k", "8", "9 to 11", "+2.0", "0.60 / 0.30", "0.80 / 0.40", "2"]]
+    assert table.to_numpy().tolist() == [["pbmc4k", "8", "9 to 11", "+2.0", "12", "0.60 / 0.30", "0.80 / 0.40", "2"]]
 
 
 def test_tables_read_as_text_and_as_markdown():

@@ -584,12 +584,12 @@ def test_auto_takes_the_cpu_where_there_is_nothing_else(monkeypatch):
     assert fitting.choose_device("auto") == torch.device("cpu")
 
 
-@pytest.mark.parametrize("where", ["build", "embed"])
-def test_out_of_memory_before_and_after_training_says_what_to_lower(cells, monkeypatch, where):
+@pytest.mark.parametrize(("module", "where"), [(fitting, "build"), (training, "embed")])
+def test_out_of_memory_before_and_after_training_says_what_to_lower(cells, monkeypatch, module, where):
     def fail(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(fitting, where, fail)
+    monkeypatch.setattr(module, where, fail)
     with pytest.raises(TrainingError, match="out of memory with 120 cells x 90 genes; lower n_hidden"):
         fit(cells, n_clusters=3, recipe=SMALL)
 

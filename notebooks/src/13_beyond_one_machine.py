@@ -39,6 +39,7 @@ if "google.colab" in sys.modules:
 
 import dataclasses
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -53,6 +54,7 @@ from scrcl_edu.course.drawings.dividing import draw_pairs
 from scrcl_edu.course.platform import platform_check
 from scrcl_edu.graphs import Graph, cell_graph, gene_graph, low_pass
 from scrcl_edu.model import Inputs, ScRCL
+from scrcl_edu.plotting import PALETTE, show
 from scrcl_edu.training import embed, train
 from scrcl_edu.workers.cost import MEASURED, Problem, bytes_crossing, memory
 from scrcl_edu.workers.cost import seconds, workers_for
@@ -646,6 +648,45 @@ claim(
     poor["total"] > 1.5 * good["total"],
     poor=poor["total"],
     good=good["total"],
+)
+
+# %% [markdown]
+# More machines divide the computing, and each still has to send the rows of its own cells.
+# How far does that carry?
+
+# %%
+counts = needed * 2 ** np.arange(5)  # machines
+fig, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+networks = {"1": "o-", "10": "s--", "100": "^-."}  # Gbit/s, and how they are drawn
+for color, (speed, line) in zip(PALETTE, networks.items(), strict=False):
+    wire = dataclasses.replace(machine, bandwidth=machine.bandwidth * float(speed) / 10)
+    took = [seconds(Problem(1e8), wire, int(n), 2.0)["total"] for n in counts]
+    axes.loglog(counts, took, line, color=color, label=f"{speed} Gbit/s")
+alone = [seconds(Problem(1e8), machine, int(n), 2.0)["computing"] for n in counts]
+axes.loglog(counts, alone, ":", color="black", label="computing alone")
+axes.set(xlabel="machines", ylabel="seconds an epoch, computed")
+axes.set_xticks(counts, [str(n) for n in counts], minor=False)
+axes.minorticks_off()
+axes.legend()
+show(
+    fig,
+    alt="Seconds of an epoch over a hundred million cells against the number of "
+    "machines, both axes logarithmic: a line for each of three networks, and a "
+    "dotted one for the computing alone.",
+)
+
+# %%
+few, many = (
+    [seconds(Problem(1e8), one, int(n), 2.0)["total"] for n in counts[[0, -1]]]
+    for one in (slow, machine)
+)
+claim(
+    "Sixteen times as many machines are {slow:.1f} times as quick on the slow network "
+    "and {fast:.1f} times on the other: the rows are divided as well, and only the "
+    "sums are not.",
+    12 < few[0] / few[1] <= 16 and 12 < many[0] / many[1] <= 16,
+    slow=few[0] / few[1],
+    fast=many[0] / many[1],
 )
 
 # %%
