@@ -135,6 +135,8 @@ def test_axe_finds_no_serious_fault(browser, alone, name, theme):
 
 def run_all(page: Any) -> None:
     """Run all cells; on a busy machine JupyterLab may first ask for the kernel, or begin before the kernel listens."""
+    from playwright.sync_api import TimeoutError as TooLate
+
     kernel = page.locator(".jp-Dialog button.jp-mod-accept")
     idle = page.locator('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status="idle"]')
     wait_for(lambda: kernel.count() or idle.count(), "idle kernel", 120)
@@ -142,8 +144,13 @@ def run_all(page: Any) -> None:
         if kernel.count():
             kernel.first.click()
             wait_for(idle.count, "idle kernel", 120)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
+        try:
+            page.get_by_role("menuitem", name="Run", exact=True).click(timeout=5_000)
+            page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
+        except TooLate:  # a dialog came between, such as the choice of a kernel that starts slowly
+            print(page.locator("dialog").first.inner_text())
+            page.locator("dialog .jp-mod-accept").first.click()
+            continue
         try:
             wait_for(lambda: page.locator(".sx-said").count() == len(NAMES), "explorable", 60)
             return
