@@ -82,7 +82,7 @@ def measured() -> Measured:
     """
     generator = torch.Generator().manual_seed(0)  # torch's own is left where it stands
     a, b = (torch.randn(shape, generator=generator) for shape in ((512, 1024), (1024, 512)))
-    exact = a.double() @ b.double()
+    true = a.double() @ b.double()
     best, error = {"highest": float("inf"), "medium": float("inf")}, 0.0
     for _ in range(6):  # in turn, so that a busy moment meets both; the first round warms up
         for precision in best:
@@ -91,7 +91,7 @@ def measured() -> Measured:
                 product = a @ b
                 best[precision] = min(best[precision], time.process_time() - started)
             if precision == "medium":
-                error = max(error, float(torch.linalg.norm(product - exact) / torch.linalg.norm(exact)))
+                error = max(error, float(torch.linalg.norm(product - true) / torch.linalg.norm(true)))
     return Measured(best["highest"] / best["medium"], error)
 
 
